@@ -1,0 +1,5 @@
+"""Who we talk to: shops, carriers, partners, printers, and simulated twins of them.
+
+A connector is plain async code over the HTTP client it is handed; it turns wire payloads into domain records and back,
+and nothing else. It never touches the store. `connectors.contract` is what it must be; `connectors.registry` finds it.
+"""

@@ -1,0 +1,329 @@
+"""The one HTTP client every connector is handed; the only module that imports httpx.
+
+It keeps the account's budget, classes every failure by whether the third party may have acted, caps bodies, verifies
+TLS always, refuses plain HTTP outside loopback unless the account forces it, and logs without queries, headers or
+bodies, so that no secret and no buyer reaches a log.
+"""
+
+import asyncio
+import email.utils
+import ipaddress
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from domain.clock import Clock, now
+from domain.results import NotActed, Refused, Unauthorised, Unknown
+from domain.text import safe
+from domain.words import _
+
+log = logging.getLogger("shipdeck.http")
+# httpx writes every URL, query included, at INFO; signed queries are secrets.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+Sleep = Callable[[float], Awaitable[None]]
+Failure = Refused | NotActed | Unauthorised | Unknown
+
+
+class WireError(Exception):
+    """A call that did not answer what was asked; `outcome` says in the contract's words what that means."""
+
+    def __init__(self, outcome: Failure, status: int = 0) -> None:
+        super().__init__(f"{outcome.code}: {outcome.message}")
+        self.outcome = outcome
+        self.status = status
+
+
+class Answer(Struct, frozen=True):
+    """A whole HTTP answer. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_json(self) -> bool:
+        """Does the server call it JSON?"""
+        return "json" in self.headers.get("content-type", "")
+
+    def text(self, limit: int = 300) -> str:
+        """The beginning of the body, safe to show."""
+        return safe(self.body[: limit * 4].decode("utf-8", "replace"), limit)
+
+
+class Budget:
+    """A token bucket of one account: calls per second and calls in flight; a 429 halves the rate for a while.
+
+    `rate` 0 means no published limit. A clean minute gives 5 % of the rate back.
+    """
+
+    def __init__(self, rate: float, parallel: int, clock: Clock, sleep: Sleep) -> None:
+        self._full = self._rate = rate
+        self._clock, self._sleep = clock, sleep
+        self._tokens = max(rate, 1.0)
+        self._at = clock()
+        self._healed = self._at
+        self._not_before = 0
+        self._gate = asyncio.Semaphore(max(1, parallel))
+        self.calls = 0
+
+    async def __aenter__(self) -> None:
+        await self._gate.acquire()
+        try:
+            while (wait := self._wait_s()) > 0:
+                await self._sleep(wait)
+        except BaseException:
+            self._gate.release()
+            raise
+        self.calls += 1
+
+    async def __aexit__(self, *_exc: object) -> None:
+        self._gate.release()
+
+    def _wait_s(self) -> float:
+        at = self._clock()
+        if at < self._not_before:
+            return (self._not_before - at) / 1000
+        if not self._rate:
+            return 0.0
+        if at - self._healed > 60_000:
+            self._rate, self._healed = min(self._full, self._rate + self._full * 0.05), at
+        self._tokens = min(max(self._rate, 1.0), self._tokens + (at - self._at) / 1000 * self._rate)
+        self._at = at
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return 0.0
+        return max(0.001, (1 - self._tokens) / self._rate)
+
+    def throttled(self, retry_after_ms: int | None) -> None:
+        """The third party said 429: obey its wait and slow down."""
+        self._not_before = self._clock() + (retry_after_ms if retry_after_ms is not None else 1000)
+        if self._rate:
+            self._rate = max(self._full / 16, self._rate / 2)
+            self._healed = self._clock()
+
+
+def is_loopback(host: str) -> bool:
+    """True for addresses that never leave this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class HttpClient:
+    """Calls one account's server.
+
+    Args:
+        base_url: scheme, host and path that every call's path is appended to.
+        calls_per_second, parallel: the account's budget.
+        allow_plain_http: permit `http://` to a host other than loopback (set per account by an operator).
+        timeout_s: limit for a whole call, connection included.
+        sign: called with (method, url with query) before sending; returns the URL and headers to send instead.
+        clock, sleep: time, so that tests can be the time.
+    """
+
+    MAX_BODY = 64 * 1024 * 1024
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        calls_per_second: float = 0,
+        parallel: int = 2,
+        allow_plain_http: bool = False,
+        timeout_s: float = 30.0,
+        clock: Clock = now,
+        sleep: Sleep = asyncio.sleep,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.timeout_s = timeout_s
+        self.budget = Budget(calls_per_second, parallel, clock, sleep)
+        self.skew_ms: int | None = None
+        self._clock, self._sleep = clock, sleep
+        self._allow_plain_http = allow_plain_http
+        self._transport = transport
+        self._client: httpx.AsyncClient | None = None
+        self._random = random.Random()
+
+    @property
+    def plain(self) -> bool:
+        """True when calls travel unencrypted."""
+        return urlsplit(self.base_url).scheme == "http"
+
+    def _open(self) -> httpx.AsyncClient:
+        if self._client is None:
+            parts = urlsplit(self.base_url)
+            if parts.scheme not in {"http", "https"} or not parts.hostname:
+                raise WireError(Refused("bad_url", _("The address must begin with https:// and name a host.")))
+            if parts.scheme == "http" and not is_loopback(parts.hostname) and not self._allow_plain_http:
+                raise WireError(
+                    Refused(
+                        "plain_http",
+                        _("Plain HTTP would send buyers' data unencrypted; use https:// or set allow_plain_http=yes."),
+                    )
+                )
+            self._client = httpx.AsyncClient(
+                transport=self._transport,
+                timeout=httpx.Timeout(self.timeout_s, connect=min(5.0, self.timeout_s)),
+                limits=httpx.Limits(max_connections=8, max_keepalive_connections=8, keepalive_expiry=30),
+                follow_redirects=False,
+                trust_env=not is_loopback(parts.hostname),
+            )
+        return self._client
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        sign: Callable[[str, str], tuple[str, dict[str, str]]] | None = None,
+        writes: bool | None = None,
+    ) -> Answer:
+        """Send one call and return its answer, whatever its status.
+
+        `writes` (default: anything but GET and HEAD) says the call may act on the third party: a failure after the
+        first byte was sent is then `Unknown`. Reads are tried up to three times; writes exactly once.
+
+        Raises `WireError` when there is no whole answer.
+        """
+        acts = method not in {"GET", "HEAD"} if writes is None else writes
+        attempts = 1 if acts else 3
+        for attempt in range(attempts):
+            try:
+                answer = await self._once(method, path, params, json, content, headers or {}, sign, acts)
+            except WireError as error:
+                if attempt + 1 == attempts or not isinstance(error.outcome, NotActed):
+                    raise
+            else:
+                if answer.status == 429 or (answer.status == 503 and "retry-after" in answer.headers):
+                    self.budget.throttled(retry_after_ms(answer))
+                if attempt + 1 == attempts or answer.status not in {429, 500, 502, 503, 504}:
+                    return answer
+                if (retry_after_ms(answer) or 0) > 10_000:
+                    return answer
+            await self._sleep(0.2 * 2**attempt * (0.5 + self._random.random()))
+        raise AssertionError("unreachable")
+
+    async def _once(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        json: Any,
+        content: bytes | None,
+        headers: Mapping[str, str],
+        sign: Callable[[str, str], tuple[str, dict[str, str]]] | None,
+        acts: bool,
+    ) -> Answer:
+        client = self._open()
+        send = dict(headers)
+        send.setdefault("User-Agent", "shipdeck")
+        if json is not None:
+            content = msgspec.json.encode(json)
+            send["Content-Type"] = "application/json"
+        async with self.budget:
+            # Signed inside the budget's gate: a signature's timestamp must not age in a queue.
+            url = str(httpx.URL(self.base_url + path, params=dict(params) if params else None))
+            if sign is not None:
+                url, signed = sign(method, url)
+                send.update(signed)
+            started = self._clock()
+            try:
+                async with asyncio.timeout(self.timeout_s):
+                    async with client.stream(method, url, content=content, headers=send) as response:
+                        body = await self._read(response, acts)
+                        answer = Answer(response.status_code, dict(response.headers), body)
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+                log.info("%s %s%s not sent: %s", method, self.base_url, path, type(error).__name__)
+                raise WireError(_unreachable(error)) from None
+            except (TimeoutError, httpx.TimeoutException):
+                log.info("%s %s%s timed out", method, self.base_url, path)
+                raise WireError(_maybe(acts, "timeout", _("No answer within the time allowed."))) from None
+            except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+                log.info("%s %s%s broke: %s", method, self.base_url, path, type(error).__name__)
+                raise WireError(
+                    _maybe(acts, "cut_off", _("The connection broke before the answer was whole."))
+                ) from None
+        log.info("%s %s%s %d in %d ms", method, self.base_url, path, answer.status, self._clock() - started)
+        self._note_skew(answer)
+        return answer
+
+    async def _read(self, response: httpx.Response, acts: bool) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        async for part in response.aiter_bytes():
+            size += len(part)
+            if size > self.MAX_BODY:
+                raise WireError(_maybe(acts, "too_large", _("The answer is larger than 64 MB and was not read.")))
+            parts.append(part)
+        return b"".join(parts)
+
+    def _note_skew(self, answer: Answer) -> None:
+        if date := answer.headers.get("date"):
+            try:
+                self.skew_ms = int(email.utils.parsedate_to_datetime(date).timestamp() * 1000) - self._clock()
+            except ValueError:
+                pass
+
+
+def _maybe(acts: bool, code: str, message: str) -> Failure:
+    return Unknown(code, message) if acts else NotActed(code, message)
+
+
+def _unreachable(error: Exception) -> NotActed | Refused:
+    if "CERTIFICATE" in str(error).upper():
+        return Refused("bad_certificate", _("The server's certificate is not valid, so nothing was sent to it."))
+    return NotActed("unreachable", _("The server cannot be reached."))
+
+
+def retry_after_ms(answer: Answer) -> int | None:
+    """The server's `Retry-After` in milliseconds (seconds form only; a date form counts as none)."""
+    text = answer.headers.get("retry-after", "").strip()
+    return int(text) * 1000 if text.isdecimal() and len(text) < 7 else None
+
+
+def failure(answer: Answer, acts: bool, code: str = "", message: str = "") -> WireError:
+    """Class an answer that is not a success by its status alone.
+
+    `code` and `message` are what the platform's own error body said; they win over ours in the text.
+    """
+    status = answer.status
+    words = message or (answer.text() if not _looks_html(answer) else _("The server answered a web page, not data."))
+    outcome: Failure
+    if status == 401:
+        outcome = Unauthorised("unauthorised", words)
+    elif status == 429 or (status == 503 and "retry-after" in answer.headers):
+        outcome = NotActed("throttled" if status == 429 else "unavailable", words, retry_after_ms(answer))
+    elif status >= 500 or 200 <= status < 300:
+        outcome = _maybe(acts, code or ("server_error" if status >= 500 else "not_understood"), words)
+    elif 300 <= status < 400:
+        outcome = Refused("redirected", _("The server redirects to another address; bind the shop with that one."))
+    elif status == 403:
+        outcome = Refused(code or "forbidden", words)
+    else:
+        outcome = Refused(code or f"http_{status}", words)
+    return WireError(outcome, status)
+
+
+def _looks_html(answer: Answer) -> bool:
+    return answer.body.lstrip()[:1] == b"<" or "html" in answer.headers.get("content-type", "")

@@ -1,0 +1,1 @@
+"""One module per kind of printer; each is found through the entry-point group `shipdeck.connectors`."""

@@ -1,0 +1,1 @@
+"""One module per kind of shop; each is found through the entry-point group `shipdeck.connectors`."""

@@ -1,0 +1,49 @@
+"""Time: instants are integer milliseconds since 1970 in UTC; zones appear only at the edges."""
+
+import calendar
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+Instant = int
+"""Milliseconds since the epoch, UTC."""
+
+Clock = Callable[[], Instant]
+"""Whatever tells the time; passed in, so that a test can be the one who tells it."""
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+def now() -> Instant:
+    """The present instant by this machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+def to_datetime(at: Instant) -> datetime:
+    """`at` as an aware UTC datetime."""
+    return datetime.fromtimestamp(at / 1000, UTC)
+
+
+def from_datetime(value: datetime) -> Instant:
+    """An aware datetime as an instant. A naive one is refused: its zone would be a guess."""
+    if value.tzinfo is None:
+        raise ValueError("a naive datetime has no instant")
+    return int(value.timestamp() * 1000)
+
+
+def iso(at: Instant | None) -> str | None:
+    """`at` as `2026-11-22T05:40:00Z`, or None."""
+    return None if at is None else to_datetime(at).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def months_before(at: Instant, months: int, zone: str) -> Instant:
+    """`months` calendar months before `at` in `zone`, the day clipped to the month's end (ROA-10)."""
+    local = to_datetime(at).astimezone(ZoneInfo(zone))
+    month0 = local.year * 12 + local.month - 1 - months
+    year, month = divmod(month0, 12)
+    day = min(local.day, calendar.monthrange(year, month + 1)[1])
+    return from_datetime(local.replace(year=year, month=month + 1, day=day))

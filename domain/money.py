@@ -1,0 +1,228 @@
+"""Money: integer minor units and an ISO 4217 code, never a float."""
+
+from decimal import Decimal, InvalidOperation
+
+from msgspec import Struct
+
+# ISO 4217 active codes; the digits after the point where they are not two.
+_EXPONENTS = {
+    **dict.fromkeys(
+        [
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "UYI",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ],
+        0,
+    ),
+    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
+    **dict.fromkeys(["CLF", "UYW"], 4),
+}
+_TWO_DIGITS = frozenset(
+    [
+        "AED",
+        "AFN",
+        "ALL",
+        "AMD",
+        "ANG",
+        "AOA",
+        "ARS",
+        "AUD",
+        "AWG",
+        "AZN",
+        "BAM",
+        "BBD",
+        "BDT",
+        "BGN",
+        "BMD",
+        "BND",
+        "BOB",
+        "BOV",
+        "BRL",
+        "BSD",
+        "BTN",
+        "BWP",
+        "BYN",
+        "BZD",
+        "CAD",
+        "CDF",
+        "CHE",
+        "CHF",
+        "CHW",
+        "CNY",
+        "COP",
+        "COU",
+        "CRC",
+        "CUP",
+        "CVE",
+        "CZK",
+        "DKK",
+        "DOP",
+        "DZD",
+        "EGP",
+        "ERN",
+        "ETB",
+        "EUR",
+        "FJD",
+        "FKP",
+        "GBP",
+        "GEL",
+        "GHS",
+        "GIP",
+        "GMD",
+        "GTQ",
+        "GYD",
+        "HKD",
+        "HNL",
+        "HTG",
+        "HUF",
+        "IDR",
+        "ILS",
+        "INR",
+        "IRR",
+        "JMD",
+        "KES",
+        "KGS",
+        "KHR",
+        "KPW",
+        "KYD",
+        "KZT",
+        "LAK",
+        "LBP",
+        "LKR",
+        "LRD",
+        "LSL",
+        "MAD",
+        "MDL",
+        "MGA",
+        "MKD",
+        "MMK",
+        "MNT",
+        "MOP",
+        "MRU",
+        "MUR",
+        "MVR",
+        "MWK",
+        "MXN",
+        "MXV",
+        "MYR",
+        "MZN",
+        "NAD",
+        "NGN",
+        "NIO",
+        "NOK",
+        "NPR",
+        "NZD",
+        "PAB",
+        "PEN",
+        "PGK",
+        "PHP",
+        "PKR",
+        "PLN",
+        "QAR",
+        "RON",
+        "RSD",
+        "RUB",
+        "SAR",
+        "SBD",
+        "SCR",
+        "SDG",
+        "SEK",
+        "SGD",
+        "SHP",
+        "SLE",
+        "SOS",
+        "SRD",
+        "SSP",
+        "STN",
+        "SVC",
+        "SYP",
+        "SZL",
+        "THB",
+        "TJS",
+        "TMT",
+        "TOP",
+        "TRY",
+        "TTD",
+        "TWD",
+        "TZS",
+        "UAH",
+        "USD",
+        "USN",
+        "UYU",
+        "UZS",
+        "VED",
+        "VES",
+        "WST",
+        "XCD",
+        "XCG",
+        "YER",
+        "ZAR",
+        "ZMW",
+        "ZWG",
+    ]
+)
+
+
+class UnknownCurrency(ValueError):
+    """The code is not an ISO 4217 currency, so its minor unit is unknown and no amount can be kept in it."""
+
+
+class BadAmount(ValueError):
+    """The text is not a finite decimal number."""
+
+
+def exponent(currency: str) -> int:
+    """Digits after the decimal point of `currency` (`PLN` 2, `JPY` 0, `KWD` 3). Raises `UnknownCurrency`."""
+    if currency in _TWO_DIGITS:
+        return 2
+    try:
+        return _EXPONENTS[currency]
+    except KeyError:
+        raise UnknownCurrency(currency) from None
+
+
+class Money(Struct, frozen=True, order=True):
+    """An amount in minor units of `currency` (1999 PLN = 19.99 zł)."""
+
+    minor: int
+    currency: str
+
+    @classmethod
+    def parse(cls, amount: str | int | Decimal, currency: str) -> "Money":
+        """Read a platform's decimal amount; half a minor unit rounds away from zero.
+
+        Raises `UnknownCurrency` for a code without a known minor unit and `BadAmount` for anything but a number.
+        """
+        digits = exponent(currency)
+        try:
+            value = Decimal(amount if not isinstance(amount, str) else (amount.strip() or "0"))
+        except InvalidOperation:
+            raise BadAmount(str(amount)) from None
+        if not value.is_finite():
+            raise BadAmount(str(amount))
+        scaled = value.scaleb(digits)
+        return cls(int(scaled.to_integral_value(rounding="ROUND_HALF_UP")), currency)
+
+    def __str__(self) -> str:
+        """The amount as people write it: `19.99 PLN`."""
+        return f"{format_minor(self.minor, self.currency)} {self.currency}"
+
+
+def format_minor(minor: int, currency: str) -> str:
+    """Minor units as decimal text (`1999`, `PLN` → `19.99`). Raises `UnknownCurrency`."""
+    digits = exponent(currency)
+    return str(Decimal(minor).scaleb(-digits)) if digits else str(minor)

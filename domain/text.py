@@ -1,0 +1,77 @@
+"""Text from outside: made safe for a terminal, and normalised for comparison."""
+
+import re
+import unicodedata
+
+_BIDI_AND_INVISIBLE = {
+    *range(0x202A, 0x202F),
+    *range(0x2066, 0x206A),
+    0x200B,
+    0x200E,
+    0x200F,
+    0x061C,
+    0x2028,
+    0x2029,
+    0xFEFF,
+}
+_UNSAFE = {
+    **dict.fromkeys((*range(0, 32), *range(127, 160), *_BIDI_AND_INVISIBLE), "�"),
+    0x09: " ",
+    0x0A: " ",
+    0x0D: " ",
+}
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def safe(text: object, limit: int = 500) -> str:
+    """Return `text` as something a terminal may be sent: no control, bidi, zero-width or surrogate characters.
+
+    Textual and plain `print` both pass escape sequences of outside text through to the terminal, so everything that a
+    shop, a carrier or a buyer wrote goes through here before it is shown. The stored value stays as it came.
+    `limit` is a length in characters; what is cut is marked with `~`.
+    """
+    raw = str(text)
+    if len(raw) > limit:
+        raw = raw[: limit - 1] + "~"
+    if raw.isascii() and raw.isprintable():
+        return raw
+    return unicodedata.normalize("NFC", _SURROGATES.sub("\ufffd", raw.translate(_UNSAFE)))
+
+
+def storable(text: str) -> str:
+    """Return `text` without what no database column can hold: NUL (PostgreSQL) and lone surrogates (UTF-8)."""
+    if text.isascii() and "\x00" not in text:
+        return text
+    return _SURROGATES.sub("\ufffd", text.replace("\x00", "\ufffd"))
+
+
+_MASKED = re.compile(r"[*•●xX]{2,}|\[deleted\]|^#{2,}")
+
+
+def is_masked(text: str) -> bool:
+    """True for a value the platform hid (`138****1234`, `[deleted]`): it identifies nobody and must never match."""
+    return bool(_MASKED.search(text))
+
+
+def phone_key(phone: str) -> str:
+    """Normalise a phone number for comparison: digits only, an international `00` or `+` prefix made `+`.
+
+    Masked or very short values give `""`, which matches nothing (ROA-30: compared in normalised form).
+    """
+    text = unicodedata.normalize("NFKC", phone).strip()
+    if not text or is_masked(text):
+        return ""
+    digits = "".join(c for c in text if c.isascii() and c.isdigit())
+    if len(digits) < 5:
+        return ""
+    if text.startswith("+"):
+        return "+" + digits
+    if digits.startswith("00"):
+        return "+" + digits[2:]
+    return digits
+
+
+def email_key(email: str) -> str:
+    """Normalise an e-mail address for comparison (trimmed, lower case); `""` when it is none or masked."""
+    text = email.strip().lower()
+    return text if "@" in text and not is_masked(text) else ""

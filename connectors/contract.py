@@ -13,8 +13,10 @@ from typing import ClassVar, Protocol
 from msgspec import Struct
 
 from connectors.http import HttpClient
+from domain.capabilities import NumberWay as NumberWay
+from domain.capabilities import Service as Service
+from domain.capabilities import ShopCapabilities as ShopCapabilities
 from domain.clock import Clock, Instant
-from domain.enums import OrderKind
 from domain.records import Address, Order, Product
 from domain.results import Accepted, NotActed, NotFound, Refused, Unauthorised, Unknown
 
@@ -73,28 +75,6 @@ class Checked(Struct, frozen=True):
 
 
 # ---------------------------------------------------------------- shops
-
-
-class ShopCapabilities(Struct, frozen=True):
-    """What a platform can do; screens grey out the rest and say why."""
-
-    kinds: frozenset[OrderKind]
-    push: bool = True
-    push_early: bool = False
-    early_is_note_only: bool = False
-    """The early push can only leave the number as a note; the status follows at ship (WooCommerce)."""
-    update_tracking: bool = False
-    partial: bool = False
-    merge: bool = False
-    """Every source order of a merged parcel can take the number."""
-    check_before_ship: bool = False
-    after_sale: bool = False
-    ship_closes_refund: bool = False
-    edit_address: bool = False
-    keeps_stock: bool = True
-    stock_read: bool = False
-    history: str = ""
-    """How far back orders can be read, for people; empty = no limit known."""
 
 
 class ShopDeclaration(Struct, frozen=True):
@@ -233,30 +213,6 @@ class ShopConnector(Protocol):
 
 
 # ---------------------------------------------------------------- carriers
-
-
-class NumberWay(StrEnum):
-    """How a carrier gives numbers."""
-
-    INSTANT = "instant"
-    LATER = "later"
-    POOL = "pool"
-    """From a range the carrier allotted; the pipeline claims one and hands it over in the request."""
-    NONE = "none"
-
-
-class Service(Struct, frozen=True):
-    """One product of a carrier (物流渠道). Empty `countries` = everywhere."""
-
-    code: str
-    name: str
-    countries: frozenset[str] = frozenset()
-    excluded_countries: frozenset[str] = frozenset()
-    collects_on_delivery: bool = False
-    cross_border: bool = False
-    """Needs a customs declaration."""
-    takes_pickup_points: bool = False
-    has_number: bool = True
 
 
 class CarrierDeclaration(Struct, frozen=True):

@@ -118,7 +118,7 @@ class OrderStatus(StrEnum):
     DELETED = "deleted"
 
 
-DEAD_ORDER = frozenset({OrderStatus.CANCELLED, OrderStatus.REFUNDED, OrderStatus.FAILED, OrderStatus.DELETED})
+DEAD_ORDER = frozenset({OrderStatus.CANCELLED, OrderStatus.REFUNDED, OrderStatus.DELETED})
 DONE_ORDER = frozenset({OrderStatus.SHIPPED, OrderStatus.COMPLETED})
 
 

@@ -1,0 +1,99 @@
+"""The settings of a shop: names, defaults, meaning. One table for the command line, the screens and the store."""
+
+import msgspec
+from msgspec import Struct
+
+from domain.results import Refused
+from domain.words import _
+
+
+class ShopSettings(Struct, frozen=True, omit_defaults=True):
+    """How one shop's orders are treated. A docstring under each field is its help text."""
+
+    import_months: int = 2
+    """The first import takes orders of so many calendar months (ROA-10)."""
+    import_exclude: str = ""
+    """Raw statuses the first import leaves out, comma separated; empty = the platform's defaults, `-` = none."""
+    require_contact: str = "default"
+    """Leave out orders without goods, customer, or e-mail and phone: yes, no, default of the platform (ROA-14…16)."""
+    identify_by: str = "sku"
+    """Products are recognised by sku, name or id (ROA-21)."""
+    currency: str = ""
+    """Orders in another currency are left out (ROA-05); empty = the shop's own; `any` = take all."""
+    delivery_comment: str = "default"
+    """Write delivery details as a comment (ROA-40): yes, no, default of the platform (WooCommerce: no, ROA-42)."""
+    keeps_stock: bool = True
+    """Orders of this shop reserve and deduct our stock."""
+    require_matched: bool = False
+    """Approve only orders whose every line has a product of ours."""
+    note_gate: bool = True
+    """An unread buyer note keeps a shipment in review."""
+    semi_managed: bool = False
+    """Others ship from this shop's own stock: sender name and address are needed at approve (T18)."""
+    sender_name: str = ""
+    """Sender of a semi-managed shop."""
+    sender_address: str = ""
+    """Sender address of a semi-managed shop."""
+    move_to_print: bool = True
+    """Go on to print by itself as soon as the waybill is there."""
+    ship_without_printing: bool = False
+    """Ship does not ask for a printed label."""
+    check_before_ship: bool = True
+    """Read the orders live before shipping, where the platform allows it."""
+    ship_unchecked: bool = False
+    """When the platform cannot be reached, ship without the check; the event says so."""
+    close_on_cancel: bool = True
+    """An order cancelled on the platform closes its shipment (else it is only blocked)."""
+    handling_hours: int = 24
+    """Ship by: so many hours after payment…"""
+    cut_off: str = ""
+    """…or, when set (HH:MM in the shop's zone): the same day before this time, the next working day after it."""
+    working_days: str = "12345"
+    """Days that count for the cut-off, 1 = Monday."""
+    grace_s: int = 30
+    """Seconds in which a batch from the console can be undone before anything is sent."""
+    orders_every_s: int = 300
+    """Seconds between two reads of the orders."""
+    products_every_s: int = 86400
+    """Seconds between two reads of the products."""
+    send_tracking: str = "waybill"
+    """Which number the platform gets where a carrier gives two: waybill or tracking."""
+
+
+_TRUE, _FALSE = {"yes", "true", "1", "on", "y"}, {"no", "false", "0", "off", "n"}
+_CHOICES = {
+    "require_contact": {"yes", "no", "default"},
+    "delivery_comment": {"yes", "no", "default"},
+    "identify_by": {"sku", "name", "id"},
+    "send_tracking": {"waybill", "tracking"},
+}
+
+
+def is_setting(name: str) -> bool:
+    """Is `name` a setting of a shop (rather than a binding field of its connector)?"""
+    return name in ShopSettings.__struct_fields__
+
+
+def changed(settings: ShopSettings, name: str, value: str) -> ShopSettings | Refused:
+    """`settings` with `name` set from text, or why not."""
+    current = getattr(settings, name)
+    new: object = value.strip()
+    if isinstance(current, bool):
+        if value.lower() not in _TRUE | _FALSE:
+            return Refused("bad_setting", _("{name} is yes or no.").format(name=name), name)
+        new = value.lower() in _TRUE
+    elif isinstance(current, int):
+        if not value.isdecimal():
+            return Refused("bad_setting", _("{name} is a whole number.").format(name=name), name)
+        new = int(value)
+    elif name in _CHOICES and value not in _CHOICES[name]:
+        choices = ", ".join(sorted(_CHOICES[name]))
+        return Refused("bad_setting", _("{name} is one of {choices}.").format(name=name, choices=choices), name)
+    elif name == "cut_off" and value and not _is_time(value):
+        return Refused("bad_setting", _("{name} is a time like 15:00.").format(name=name), name)
+    return msgspec.structs.replace(settings, **{name: new})
+
+
+def _is_time(text: str) -> bool:
+    hours, _sep, minutes = text.partition(":")
+    return hours.isdecimal() and minutes.isdecimal() and int(hours) < 24 and int(minutes) < 60 and len(minutes) == 2

@@ -1,0 +1,391 @@
+"""Writes decisions: many changes of many shipments in few statements, all inside the caller's transaction."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, structs
+
+from domain.change import Change
+from domain.clock import Instant
+from domain.enums import Flag, Stage, Status
+from domain.facts import ShipmentFacts, address_print
+from domain.records import Address
+from domain.text import storable
+from store import tables as t
+from store.database import Tx, as_json
+
+Decided = Sequence[tuple[ShipmentFacts, Change]]
+
+
+class OutOfDate(RuntimeError):
+    """A row changed between reading and writing: the transaction must be repeated from its start."""
+
+
+class Applied(Struct):
+    """What applying made: new shipments, and the accounts that have new work."""
+
+    new_shipments: list[int]
+    accounts: set[str]
+
+
+async def apply(tx: Tx, decided: Decided, who: str, batch_id: int | None = None) -> Applied:
+    """Write every change. The order of writes keeps all constraints true at each step.
+
+    Lines are lowered and stages set before anything is assigned anew; stock is released before it is allocated.
+    Raises `OutOfDate` when a shipment's version is no longer the one its facts were read with.
+    """
+    made = Applied([], {e.account for _f, c in decided for e in c.effects})
+    await _withdraw(tx, decided)
+    await _lower_lines(tx, decided)
+    await _waybills(tx, decided)
+    await _addresses_and_notes(tx, decided, who)
+    await _shipments(tx, decided)
+    await _stock(tx, decided, who)
+    await _submissions(tx, decided)
+    await _customs(tx, decided)
+    made.new_shipments = await _split_off(tx, decided)
+    await _effects(tx, decided, batch_id)
+    await add_events(
+        tx,
+        [(f.id, f.order_id, kind, data) for f, c in decided for kind, data in c.events],
+        who,
+        batch_id,
+    )
+    return made
+
+
+async def add_events(
+    tx: Tx,
+    events: Sequence[tuple[int | None, int | None, str, Mapping[str, Any]]],
+    who: str,
+    batch_id: int | None = None,
+) -> None:
+    """Append lines of history: (shipment, order, kind, data). Data names personal fields, never their values."""
+    await tx.insert(
+        t.event,
+        [
+            {
+                "at": tx.now,
+                "who": who,
+                "kind": kind,
+                "shipment_id": shipment,
+                "order_id": order,
+                "batch_id": batch_id,
+                "data": as_json(data) if data else "{}",
+            }
+            for shipment, order, kind, data in events
+        ],
+    )
+
+
+async def _withdraw(tx: Tx, decided: Decided) -> None:
+    by_op: dict[str, list[int]] = defaultdict(list)
+    for f, c in decided:
+        for op in c.withdraw:
+            by_op[op.value].append(f.id)
+    for name, ids in by_op.items():
+        await tx.run(
+            """UPDATE effect SET state = 'withdrawn', ended_at = :now
+               WHERE shipment_id IN :ids AND op = :op AND state = 'queued'""",
+            ids=ids,
+            op=name,
+            now=tx.now,
+        )
+
+
+async def _lower_lines(tx: Tx, decided: Decided) -> None:
+    gone = [{"s": f.id, "l": line} for f, c in decided for line, quantity in c.lines.items() if quantity == 0]
+    lowered = [
+        {"s": f.id, "l": line, "q": quantity} for f, c in decided for line, quantity in c.lines.items() if quantity > 0
+    ]
+    await tx.many("DELETE FROM shipment_line WHERE shipment_id = :s AND order_line_id = :l", gone)
+    await tx.many("UPDATE shipment_line SET quantity = :q WHERE shipment_id = :s AND order_line_id = :l", lowered)
+
+
+async def _waybills(tx: Tx, decided: Decided) -> None:
+    for _f, c in decided:
+        for waybill_id, values in c.waybills.items():
+            await set_waybill(tx, waybill_id, values)
+
+
+async def set_waybill(tx: Tx, waybill_id: int, values: Mapping[str, Any]) -> None:
+    """Set columns of one waybill; an ended one gets its end time."""
+    values = dict(values)
+    if values.get("state") in {"void", "abandoned", "failed"}:
+        values.setdefault("ended_at", tx.now)
+    columns = ", ".join(f"{name} = :{name}" for name in values)
+    await tx.run(f"UPDATE waybill SET {columns} WHERE id = :id", id=waybill_id, **values)
+
+
+async def _addresses_and_notes(tx: Tx, decided: Decided, who: str) -> None:
+    for f, c in decided:
+        if c.address is not None:
+            address_id = await add_address(tx, f.order_id, c.address, "ours", who)
+            await tx.run("UPDATE shipment SET address_id = :a WHERE id = :id", a=address_id, id=f.id)
+        if c.note is not None:
+            await tx.run("DELETE FROM note WHERE shipment_id = :id AND kind = 'ours'", id=f.id)
+            if c.note:
+                await tx.insert(
+                    t.note,
+                    [{"shipment_id": f.id, "kind": "ours", "text": storable(c.note), "who": who, "at": tx.now}],
+                )
+        if c.notes_read:
+            await tx.run(
+                """UPDATE note SET read_at = :now, read_by = :who
+                   WHERE kind = 'buyer' AND read_at IS NULL AND order_id IN :orders""",
+                orders=[o.id for o in f.orders],
+                now=tx.now,
+                who=who,
+            )
+
+
+async def add_address(tx: Tx, order_id: int, address: Address, source: str, who: str) -> int:
+    """Keep one version of an address; returns its id."""
+    return await tx.add(t.address, address_row(order_id, address, source, who, tx.now))
+
+
+def address_row(order_id: int, address: Address, source: str, who: str, at: Instant) -> dict[str, Any]:
+    """An address version as a row."""
+    return {
+        **{name: storable(value) for name, value in structs.asdict(address).items()},
+        "order_id": order_id,
+        "source": source,
+        "fingerprint": address_print(address),
+        "created_at": at,
+        "who": who,
+    }
+
+
+async def _shipments(tx: Tx, decided: Decided) -> None:
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for f, c in decided:
+        groups[tuple(sorted(c.set))].append({**c.set, "_id": f.id, "_seen": f.version, "_now": tx.now})
+    for columns, rows in groups.items():
+        sets = "".join(f"{name} = :{name}, " for name in columns)
+        await tx.many(
+            f"UPDATE shipment SET {sets}version = version + 1, changed_at = :_now WHERE id = :_id AND version = :_seen",
+            rows,
+        )
+    ids = {f.id: f.version for f, _c in decided}
+    if ids:
+        after = await tx.rows("SELECT id, version FROM shipment WHERE id IN :ids", ids=sorted(ids))
+        if any(row.version != ids[row.id] + 1 for row in after):
+            raise OutOfDate
+
+
+async def _stock(tx: Tx, decided: Decided, who: str) -> None:
+    """Release, then deduct or give back, then allocate; a ledger row for every difference."""
+    moves: list[dict[str, Any]] = []
+
+    def move(f: ShipmentFacts, variant: int, on_hand: int, reserved: int, reason: str) -> None:
+        moves.append(
+            {
+                # The version makes the key: one change of a shipment can move a variant once per reason, ever.
+                "key": f"{reason}:{f.id}:{f.version}:{variant}",
+                "variant_id": variant,
+                "warehouse_id": f.warehouse_id,
+                "on_hand": on_hand,
+                "reserved": reserved,
+                "reason": reason,
+                "shipment_id": f.id,
+                "who": who,
+                "at": tx.now,
+            }
+        )
+
+    freed: list[int] = []
+    allocated: list[dict[str, Any]] = []
+    for f, c in decided:
+        if c.release or c.deduct:
+            freed.append(f.id)
+            for variant, quantity in f.allocated.items():
+                move(f, variant, -quantity if c.deduct else 0, -quantity, "ship" if c.deduct else "release")
+        if c.give_back:
+            for variant, quantity in (await _deducted(tx, f)).items():
+                move(f, variant, quantity, 0, "recall")
+        for variant, quantity in c.allocate.items():
+            move(f, variant, 0, quantity, "allocate")
+            allocated.append(
+                {
+                    "shipment_id": f.id,
+                    "variant_id": variant,
+                    "warehouse_id": f.warehouse_id,
+                    "quantity": quantity,
+                    "at": tx.now,
+                }
+            )
+    if freed:
+        await tx.run("DELETE FROM allocation WHERE shipment_id IN :ids", ids=freed)
+    await tx.insert(t.allocation, allocated)
+    await book(tx, moves)
+
+
+async def _deducted(tx: Tx, f: ShipmentFacts) -> dict[int, int]:
+    """What this shipment took from stock and has not given back, by the ledger."""
+    rows = await tx.rows(
+        """SELECT variant_id, CAST(sum(on_hand) AS bigint) AS n FROM stock_move
+           WHERE shipment_id = :id AND reason IN ('ship', 'recall') GROUP BY variant_id""",
+        id=f.id,
+    )
+    return {row.variant_id: -row.n for row in rows if row.n < 0}
+
+
+async def book(tx: Tx, moves: Sequence[Mapping[str, Any]]) -> None:
+    """Write ledger rows and their balances. The columns' CHECKs refuse what would go below zero or over-reserve."""
+    if not moves:
+        return
+    await tx.insert(t.stock_move, moves)
+    totals: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0])
+    for m in moves:
+        total = totals[m["variant_id"], m["warehouse_id"]]
+        total[0] += m["on_hand"]
+        total[1] += m["reserved"]
+    places = sorted(totals)
+    await tx.insert(
+        t.stock,
+        [{"variant_id": v, "warehouse_id": w} for v, w in places],
+        tail="ON CONFLICT (variant_id, warehouse_id) DO NOTHING",
+    )
+    await tx.many(
+        """UPDATE stock SET on_hand = on_hand + :h, reserved = reserved + :r
+           WHERE variant_id = :v AND warehouse_id = :w""",
+        [{"v": v, "w": w, "h": totals[v, w][0], "r": totals[v, w][1]} for v, w in places],
+    )
+
+
+async def _submissions(tx: Tx, decided: Decided) -> None:
+    for f, c in decided:
+        for order_id, values in c.submissions.items():
+            columns = ", ".join(f"{name} = :{name}" for name in values)
+            await tx.run(
+                f"UPDATE submission SET {columns}, at = :now WHERE shipment_id = :s AND order_id = :o",
+                s=f.id,
+                o=order_id,
+                now=tx.now,
+                **values,
+            )
+
+
+async def _customs(tx: Tx, decided: Decided) -> None:
+    rows = [
+        {"shipment_id": f.id, "order_line_id": line, **structs.asdict(facts), "liquid": int(facts.liquid)}
+        for f, c in decided
+        for line, facts in c.customs.items()
+    ]
+    if rows:
+        names = [n for n in rows[0] if n not in {"shipment_id", "order_line_id"}]
+        sets = ", ".join(f"{n} = excluded.{n}" for n in names)
+        await tx.insert(t.customs_line, rows, tail=f"ON CONFLICT (shipment_id, order_line_id) DO UPDATE SET {sets}")
+
+
+_NOT_INHERITED = Flag.MERGED | Flag.STOPPED | Flag.AFTER_SALE | Flag.LINES_CHANGED | Flag.LABEL_STALE
+
+
+async def _split_off(tx: Tx, decided: Decided) -> list[int]:
+    made: list[int] = []
+    for f, c in decided:
+        for part in c.split_off:
+            order_of = {ln.order_line_id: ln.order_id for ln in f.lines}
+            order_ids = sorted({order_of[line] for line in part})
+            review = c.split_to_review
+            shipment_id = await tx.add(
+                t.shipment,
+                {
+                    "shop_id": f.shop.id,
+                    "order_id": order_ids[0],
+                    "stage": int(Stage.REVIEW if review else f.stage),
+                    "status": (Status.OPEN if review else f.status).value,
+                    "flags": int(
+                        f.flags
+                        & ~(Flag.MERGED | Flag.STOPPED | Flag.AFTER_SALE | Flag.LINES_CHANGED | Flag.LABEL_STALE)
+                        | Flag.SPLIT
+                    ),
+                    "ship_by": f.ship_by,
+                    "warehouse_id": f.warehouse_id or None,
+                    "service_id": f.service.id if f.service else None,
+                    "address_id": f.address_id if f.overlay else None,
+                    "created_at": tx.now,
+                    "changed_at": tx.now,
+                },
+            )
+            made.append(shipment_id)
+            await tx.insert(
+                t.shipment_line,
+                [
+                    {"shipment_id": shipment_id, "order_line_id": line, "quantity": quantity}
+                    for line, quantity in sorted(part.items())
+                ],
+            )
+            await tx.insert(t.submission, [{"shipment_id": shipment_id, "order_id": o} for o in order_ids])
+            await add_events(tx, [(shipment_id, order_ids[0], "split_from", {"shipment": f.id})], "")
+    return made
+
+
+async def _effects(tx: Tx, decided: Decided, batch_id: int | None) -> None:
+    fresh: dict[int, int] = {}
+    new = [(f, c.new_waybill) for f, c in decided if c.new_waybill is not None]
+    if new:
+        ids = await tx.next_ids(t.waybill, len(new))
+        address_ids = {
+            r.id: r.a
+            for r in await tx.rows(
+                """SELECT s.id, coalesce(s.address_id, o.address_id) AS a FROM shipment s
+                   JOIN orders o ON o.id = s.order_id WHERE s.id IN :ids""",
+                ids=[f.id for f, _w in new],
+            )
+        }
+        rows = []
+        for waybill_id, (f, w) in zip(ids, new, strict=True):
+            fresh[f.id] = waybill_id
+            rows.append(
+                {
+                    "id": waybill_id,
+                    "shipment_id": f.id,
+                    "generation": w.generation,
+                    "carrier_id": w.carrier_id,
+                    "service_id": w.service_id,
+                    "reference": w.reference,
+                    "address_id": address_ids[f.id],
+                    "address_print": w.address_print,
+                    "lines": as_json([[ln.order_line_id, ln.quantity] for ln in f.lines]),
+                    "lines_print": w.lines_print,
+                    "requested_at": tx.now,
+                }
+            )
+        await tx.insert(t.waybill, rows)
+    await tx.insert(
+        t.effect,
+        [
+            {
+                "key": e.key,
+                "account": e.account,
+                "op": e.op.value,
+                "shipment_id": f.id,
+                "order_id": e.order_id,
+                "waybill_id": fresh[f.id] if e.for_new_waybill else e.waybill_id,
+                "batch_id": batch_id,
+                "payload": as_json(e.payload),
+                "due_at": tx.now + e.delay_ms,
+                "created_at": tx.now,
+            }
+            for f, c in decided
+            for e in c.effects
+        ],
+    )
+
+
+async def put_in(tx: Tx, target: ShipmentFacts, source: ShipmentFacts) -> None:
+    """Move every line of `source` into `target` (merge); the order's submission row comes along."""
+    await tx.run("DELETE FROM shipment_line WHERE shipment_id = :s", s=source.id)
+    await tx.insert(
+        t.shipment_line,
+        [{"shipment_id": target.id, "order_line_id": ln.order_line_id, "quantity": ln.quantity} for ln in source.lines],
+        tail="""ON CONFLICT (shipment_id, order_line_id)
+                DO UPDATE SET quantity = shipment_line.quantity + excluded.quantity""",
+    )
+    await tx.insert(
+        t.submission,
+        [{"shipment_id": target.id, "order_id": o.id} for o in source.orders],
+        tail="ON CONFLICT (shipment_id, order_id) DO NOTHING",
+    )

@@ -1,0 +1,157 @@
+"""Batches: one command over a frozen selection, its outcome per row, and how to take it back."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from domain.clock import to_datetime
+from store import tables as t
+from store.database import Tx, as_json, from_json
+
+
+class Batch(Struct, frozen=True):
+    """A batch as it was asked for."""
+
+    id: int
+    name: str
+    command: str
+    arguments: dict[str, Any]
+    who: str
+    source: str
+    state: str
+    total: int
+    done: int
+    refused: int
+
+
+class ItemResult(Struct, frozen=True):
+    """What became of one row of a batch. `before` holds the old values of the columns it changed."""
+
+    position: int
+    outcome: str
+    code: str = ""
+    reason: str = ""
+    version: int = 0
+    before: str = ""
+
+
+async def create(
+    tx: Tx,
+    command: str,
+    arguments: Mapping[str, Any],
+    who: str,
+    source: str,
+    selection: Sequence[tuple[int, int]],
+) -> Batch:
+    """Freeze a selection of (shipment id, version seen or 0) under a new name like `B1122-03`."""
+    day = to_datetime(tx.now)
+    midnight = tx.now - tx.now % 86_400_000
+    number = 1 + int(await tx.value("SELECT count(*) FROM batch WHERE created_at >= :m", m=midnight))
+    name = f"B{day:%m%d}-{number:02d}"
+    if await tx.value("SELECT 1 FROM batch WHERE name = :n", n=name):
+        name = f"B{day:%y%m%d}-{number:02d}"
+    while await tx.value("SELECT 1 FROM batch WHERE name = :n", n=name):
+        number += 1
+        name = f"B{day:%y%m%d}-{number:02d}"
+    batch_id = await tx.add(
+        t.batch,
+        {
+            "name": name,
+            "command": command,
+            "arguments": as_json(arguments),
+            "who": who,
+            "source": source,
+            "total": len(selection),
+            "created_at": tx.now,
+        },
+    )
+    await tx.insert(
+        t.batch_item,
+        [
+            {"batch_id": batch_id, "position": position, "shipment_id": shipment, "seen_version": seen}
+            for position, (shipment, seen) in enumerate(selection)
+        ],
+    )
+    return Batch(batch_id, name, command, dict(arguments), who, source, "queued", len(selection), 0, 0)
+
+
+async def get(tx: Tx, batch_id: int) -> Batch | None:
+    """A batch by id."""
+    row = await tx.row("SELECT * FROM batch WHERE id = :id", id=batch_id)
+    return _batch(row) if row else None
+
+
+async def by_name(tx: Tx, name: str) -> Batch | None:
+    """A batch by name."""
+    row = await tx.row("SELECT * FROM batch WHERE name = :n", n=name.upper())
+    return _batch(row) if row else None
+
+
+async def last_of(tx: Tx, who: str) -> Batch | None:
+    """The newest batch of a person that is neither an undo nor undone."""
+    row = await tx.row(
+        "SELECT * FROM batch WHERE who = :who AND command <> 'undo' AND undone = 0 ORDER BY id DESC LIMIT 1", who=who
+    )
+    return _batch(row) if row else None
+
+
+def _batch(r: Any) -> Batch:
+    return Batch(r.id, r.name, r.command, from_json(r.arguments), r.who, r.source, r.state, r.total, r.done, r.refused)
+
+
+async def unfinished(tx: Tx) -> list[Batch]:
+    """Batches that wait for a worker, or whose worker may have died."""
+    rows = await tx.rows("SELECT * FROM batch WHERE state IN ('queued', 'running') ORDER BY id")
+    return [_batch(r) for r in rows]
+
+
+async def next_items(tx: Tx, batch_id: int, limit: int) -> Sequence[Any]:
+    """The next rows (position, shipment_id, seen_version) of a batch that have no outcome yet."""
+    return await tx.rows(
+        """SELECT position, shipment_id, seen_version FROM batch_item WHERE batch_id = :b AND outcome = ''
+           ORDER BY position LIMIT :n""",
+        b=batch_id,
+        n=limit,
+    )
+
+
+async def record(tx: Tx, batch_id: int, results: Sequence[ItemResult]) -> None:
+    """Write outcomes, in the transaction that made them true."""
+    await tx.many(
+        """UPDATE batch_item SET outcome = :outcome, code = :code, reason = :reason, version = :version,
+               before = :before WHERE batch_id = :batch AND position = :position""",
+        [
+            {
+                "batch": batch_id,
+                "position": r.position,
+                "outcome": r.outcome,
+                "code": r.code,
+                "reason": r.reason[:500],
+                "version": r.version,
+                "before": r.before,
+            }
+            for r in results
+        ],
+    )
+    await tx.run(
+        "UPDATE batch SET state = 'running', done = done + :d, refused = refused + :r WHERE id = :b",
+        d=sum(r.outcome == "done" for r in results),
+        r=sum(r.outcome == "refused" for r in results),
+        b=batch_id,
+    )
+
+
+async def finish(tx: Tx, batch_id: int, state: str = "done") -> None:
+    """Nothing of the batch is left to do."""
+    await tx.run("UPDATE batch SET state = :s, ended_at = :now WHERE id = :b", s=state, now=tx.now, b=batch_id)
+
+
+async def results(tx: Tx, batch_id: int) -> Sequence[Any]:
+    """Every row of a batch with its outcome."""
+    return await tx.rows("SELECT * FROM batch_item WHERE batch_id = :b ORDER BY position", b=batch_id)
+
+
+async def mark_undone(tx: Tx, batch_id: int) -> None:
+    """Remember that a batch was taken back."""
+    await tx.run("UPDATE batch SET undone = 1 WHERE id = :b", b=batch_id)

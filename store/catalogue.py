@@ -1,0 +1,176 @@
+"""Products, variants, listings and categories: what we own, and what it is called on each shop."""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from domain.matching import category_key, choose_category, match_key
+from domain.records import Category, OrderLine, Product
+from domain.text import storable
+from store import tables as t
+from store.database import Tx
+
+ListingKey = tuple[str, str]
+"""(platform product id, platform variant id) within a shop; '' and '0' mean none."""
+
+
+class Kept(Struct):
+    """What keeping products did."""
+
+    created: int = 0
+    matched: int = 0
+    unchanged: int = 0
+    warnings: list[str] = []
+
+
+async def listings(tx: Tx, shop_id: int, keys: Iterable[ListingKey]) -> dict[ListingKey, int]:
+    """Listing ids of a shop by platform ids."""
+    products = sorted({p for p, _v in keys})
+    if not products:
+        return {}
+    rows = await tx.rows(
+        """SELECT id, platform_product_id, platform_variant_id FROM listing
+           WHERE shop_id = :shop AND platform_product_id IN :products""",
+        shop=shop_id,
+        products=products,
+    )
+    return {(r.platform_product_id, r.platform_variant_id): r.id for r in rows}
+
+
+async def keep_products(tx: Tx, shop_id: int, products: Sequence[Product], identify_by: str) -> Kept:
+    """Take over products of a shop: a known listing stays, an equal product of ours is used, else one is created.
+
+    ROA-20…25: nothing of ours is overwritten, the unit is always the piece, stock is not touched. Two local products
+    of the same key: the lowest id is used, with a warning.
+    """
+    kept = Kept()
+    if not products:
+        return kept
+    have = await listings(tx, shop_id, [_key(p) for p in products])
+    fresh = [p for p in {_key(p): p for p in products}.values() if _key(p) not in have]
+    kept.unchanged = len(products) - len(fresh)
+    local = await _local(tx, shop_id, identify_by, fresh)
+    products_here: dict[str, int] = {}
+    for p in fresh:
+        key = match_key(identify_by, p.name, p.sku, p.platform_product_id, p.platform_variant_id)
+        variants = local.get(key, []) if key else []
+        if len(variants) > 1:
+            kept.warnings.append(f"{key}: {len(variants)}")
+        if variants:
+            variant_id = variants[0]
+            kept.matched += 1
+        else:
+            variant_id = await _create(tx, p, products_here)
+            kept.created += 1
+            if key:
+                local[key] = [variant_id]
+        listing_id = await tx.add(
+            t.listing,
+            {
+                "shop_id": shop_id,
+                "platform_product_id": p.platform_product_id,
+                "platform_variant_id": _variant(p.platform_variant_id),
+                "sku": storable(p.sku),
+                "name": storable(p.name),
+                "match_key": storable(key),
+                "problem": "" if key else "no_key",
+            },
+        )
+        await tx.insert(t.listing_item, [{"listing_id": listing_id, "variant_id": variant_id}])
+    return kept
+
+
+def _variant(platform_variant_id: str) -> str:
+    return "" if platform_variant_id == "0" else platform_variant_id
+
+
+def _key(p: Product) -> ListingKey:
+    return p.platform_product_id, _variant(p.platform_variant_id)
+
+
+async def _local(tx: Tx, shop_id: int, by: str, products: Sequence[Product]) -> dict[str, list[int]]:
+    """Variants of ours by match key, lowest id first."""
+    keys = {match_key(by, p.name, p.sku, p.platform_product_id, p.platform_variant_id) for p in products} - {""}
+    if not keys:
+        return {}
+    if by == "id":
+        rows = await tx.rows(
+            """SELECT l.match_key AS key, li.variant_id AS id FROM listing l JOIN listing_item li ON li.listing_id = l.id
+               WHERE l.shop_id = :shop AND l.match_key IN :keys ORDER BY li.variant_id""",
+            shop=shop_id,
+            keys=sorted(keys),
+        )
+    else:
+        column = "sku" if by == "sku" else "name"
+        rows = await tx.rows(
+            f"SELECT trim({column}) AS key, id FROM variant WHERE trim({column}) IN :keys ORDER BY id",
+            keys=sorted(keys),
+        )
+    found: dict[str, list[int]] = {}
+    for row in rows:
+        found.setdefault(row.key, []).append(row.id)
+    return found
+
+
+async def _create(tx: Tx, p: Product, products_here: dict[str, int]) -> int:
+    product_id = products_here.get(p.platform_product_id) if p.platform_product_id else None
+    if product_id is None:
+        category = choose_category(p.categories)
+        product_id = await tx.add(
+            t.product,
+            {
+                "code": storable(p.platform_product_id),
+                "name": storable(p.name),
+                "description": storable(p.description),
+                "unit": "piece",
+                "category_id": await keep_category(tx, category) if category else None,
+                "created_at": tx.now,
+            },
+        )
+        if p.platform_product_id:
+            products_here[p.platform_product_id] = product_id
+    return await tx.add(
+        t.variant,
+        {
+            "product_id": product_id,
+            "sku": storable(p.sku.strip()),
+            "name": storable(p.name.strip()),
+            "weight_g": p.weight_g or 0,
+            "created_at": tx.now,
+        },
+    )
+
+
+async def keep_category(tx: Tx, category: Category) -> int:
+    """The id of a category, its ancestors created where they are missing (ROA-25)."""
+    parent: int | None = None
+    for name in category.path:
+        key = category_key(storable(name))
+        found = await tx.value(
+            "SELECT id FROM category WHERE name_key = :key AND coalesce(parent_id, 0) = :parent",
+            key=key,
+            parent=parent or 0,
+        )
+        if found is None:
+            found = await tx.add(t.category, {"parent_id": parent, "name": storable(name.strip()), "name_key": key})
+        parent = int(found)
+    assert parent is not None
+    return parent
+
+
+async def by_sku(tx: Tx, skus: Iterable[str]) -> dict[str, int]:
+    """Variant ids by SKU, the lowest id where a SKU stands twice."""
+    wanted = sorted({s.strip() for s in skus} - {""})
+    if not wanted:
+        return {}
+    rows = await tx.rows("SELECT sku, min(id) AS id FROM variant WHERE sku IN :skus GROUP BY sku", skus=wanted)
+    return {r.sku: r.id for r in rows}
+
+
+def wanted_listings(lines: Iterable[OrderLine]) -> set[ListingKey]:
+    """The listing keys that order lines name."""
+    return {
+        (line.platform_product_id, _variant(line.platform_variant_id))
+        for line in lines
+        if line.platform_product_id not in {"", "0"}
+    }

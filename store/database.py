@@ -1,0 +1,220 @@
+"""Transactions on SQLite and PostgreSQL with one and the same SQL text.
+
+SQL is written once, with `:name` parameters and `IN :names` for lists; it runs as driver SQL, without a compiler in
+between. On SQLite all writes of a process share one connection behind a lock and begin with `BEGIN IMMEDIATE`; reads
+have their own connections. A transaction never spans an HTTP call: nothing here knows how to make one.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Row, Table, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
+
+from domain.clock import Clock, Instant, now
+from store.dialect import for_postgresql, for_sqlite
+from store.place import Place, private_file
+
+T = TypeVar("T")
+Params = Mapping[str, Any]
+
+
+@lru_cache(maxsize=256)
+def _insert_text(table: Table, columns: tuple[str, ...], tail: str) -> str:
+    names = ", ".join(columns)
+    values = ", ".join(f":{c}" for c in columns)
+    return f"INSERT INTO {table.name} ({names}) VALUES ({values}){tail}"
+
+
+class Tx:
+    """One transaction. Rows come back as named tuples (`row.id`)."""
+
+    def __init__(self, connection: AsyncConnection, dialect: str, clock: Clock) -> None:
+        self._connection = connection
+        self.dialect = dialect
+        self.now: Instant = clock()
+        self.touched = False
+
+    def _bind(self, sql: str, params: Params) -> tuple[str, Any]:
+        return for_sqlite(sql, params) if self.dialect == "sqlite" else for_postgresql(sql, params)
+
+    async def rows(self, sql: str, **params: Any) -> Sequence[Row[Any]]:
+        """Every row of a query."""
+        text, bound = self._bind(sql, params)
+        return (await self._connection.exec_driver_sql(text, bound)).fetchall()
+
+    async def row(self, sql: str, **params: Any) -> Row[Any] | None:
+        """The first row of a query, or None."""
+        text, bound = self._bind(sql, params)
+        return (await self._connection.exec_driver_sql(text, bound)).fetchone()
+
+    async def value(self, sql: str, **params: Any) -> Any:
+        """The first column of the first row, or None."""
+        found = await self.row(sql, **params)
+        return found[0] if found is not None else None
+
+    async def run(self, sql: str, **params: Any) -> int:
+        """Execute one statement; returns how many rows it touched."""
+        self.touched = True
+        text, bound = self._bind(sql, params)
+        return (await self._connection.exec_driver_sql(text, bound)).rowcount
+
+    async def many(self, sql: str, rows: Sequence[Params]) -> None:
+        """Execute one statement for each of `rows` (driver executemany)."""
+        if not rows:
+            return
+        self.touched = True
+        text, _first = self._bind(sql, rows[0])
+        await self._connection.exec_driver_sql(text, [self._bind(sql, row)[1] for row in rows])
+
+    async def insert(self, table: Table, rows: Sequence[Params], *, tail: str = "") -> None:
+        """Insert `rows`, all with the same keys. `tail` may hold an ON CONFLICT clause."""
+        if rows:
+            await self.many(_insert_text(table, tuple(rows[0]), " " + tail if tail else ""), rows)
+
+    async def add(self, table: Table, row: Params) -> int:
+        """Insert one row and return its id."""
+        self.touched = True
+        text, bound = self._bind(_insert_text(table, tuple(row), " RETURNING id"), row)
+        return int((await self._connection.exec_driver_sql(text, bound)).scalar_one())
+
+    async def next_ids(self, table: Table, count: int) -> range | Sequence[int]:
+        """Ids for `count` rows about to be inserted, ascending: children can be written without reading back."""
+        if self.dialect == "sqlite":
+            last = await self.value(f"SELECT coalesce(max(id), 0) FROM {table.name}")
+            return range(last + 1, last + 1 + count)
+        rows = await self.rows(
+            f"SELECT nextval(pg_get_serial_sequence('{table.name}', 'id')) AS id FROM generate_series(1, :n)", n=count
+        )
+        return [row.id for row in rows]
+
+    async def notify(self, channel: str) -> None:
+        """Wake other processes at commit (PostgreSQL; SQLite's are woken by `data_version`)."""
+        if self.dialect == "postgresql":
+            await self._connection.exec_driver_sql("SELECT pg_notify('shipdeck', $1)", (channel,))
+
+
+class Store:
+    """One database, opened. `transaction()` writes, `reading()` reads, `retrying()` repeats what a deadlock undid."""
+
+    def __init__(self, place: Place, clock: Clock = now, *, checkpoints: bool = False) -> None:
+        self.place = place
+        self.clock = clock
+        self.dialect = place.dialect
+        self._checkpoints = checkpoints
+        self._lock = asyncio.Lock()
+        if place.file:
+            private_file(place.file)
+            url = f"sqlite+aiosqlite:///{place.file}"
+            self._write = create_async_engine(url, poolclass=StaticPool)
+            self._read = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=4)
+            for engine, begin in ((self._write, "BEGIN IMMEDIATE"), (self._read, "BEGIN")):
+                self._set_up_sqlite(engine, begin)
+        else:
+            url = "postgresql+asyncpg" + place.url[len("postgresql") :]
+            self._write = self._read = create_async_engine(url, pool_size=8, max_overflow=8)
+
+    def _set_up_sqlite(self, engine: AsyncEngine, begin: str) -> None:
+        @event.listens_for(engine.sync_engine, "connect")
+        def connect(dbapi_connection: Any, _record: object) -> None:
+            dbapi_connection.isolation_level = None
+            cursor = dbapi_connection.cursor()
+            for pragma in (
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                "foreign_keys=ON",
+                "busy_timeout=10000",
+                # One process of all checkpoints: SQLite up to 3.51.2 has a race between a checkpoint and a WAL reset.
+                f"wal_autocheckpoint={1000 if self._checkpoints else 0}",
+            ):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+
+        @event.listens_for(engine.sync_engine, "begin")
+        def begins(connection: Any) -> None:
+            connection.exec_driver_sql(begin)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """A write transaction: commits when the block ends, rolls back when it raises."""
+        if self.dialect == "sqlite":
+            async with self._lock, self._write.begin() as connection:
+                yield Tx(connection, self.dialect, self.clock)
+        else:
+            async with self._write.begin() as connection:
+                tx = Tx(connection, self.dialect, self.clock)
+                yield tx
+                if tx.touched:
+                    await tx.notify("changed")
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Tx]:
+        """A read transaction: one consistent view, never waits for writers."""
+        async with self._read.begin() as connection:
+            yield Tx(connection, self.dialect, self.clock)
+
+    async def retrying(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Run `work` in a write transaction, again from its start when the database chose it as a deadlock's victim."""
+        for attempt in range(8):
+            try:
+                async with self.transaction() as tx:
+                    return await work(tx)
+            except DBAPIError as error:
+                if attempt == 7 or not is_transient(error):
+                    raise
+                await asyncio.sleep(random.uniform(0.005, 0.05) * 2**attempt)
+        raise AssertionError("unreachable")
+
+    async def data_version(self) -> int:
+        """A number that changes when another connection commits (SQLite only; PostgreSQL notifies)."""
+        async with self._read.connect() as connection:
+            return int((await connection.exec_driver_sql("PRAGMA data_version")).scalar_one())
+
+    async def checkpoint(self) -> None:
+        """Write the WAL back into the database and shrink it. Only the worker calls this."""
+        if self.dialect == "sqlite":
+            async with self._lock, self._write.connect() as connection:
+                raw = await connection.get_raw_connection()
+                driver: Any = raw.driver_connection
+                await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    async def run_sync(self, work: Callable[[Any], T]) -> T:
+        """Run `work(sync_connection)` on the writing connection outside a transaction (migrations)."""
+        async with self._lock, self._write.connect() as connection:
+            return await connection.run_sync(work)
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        await self._write.dispose()
+        if self._read is not self._write:
+            await self._read.dispose()
+
+
+def is_transient(error: DBAPIError) -> bool:
+    """True for a deadlock, a serialisation failure or a busy database: the whole transaction may be repeated."""
+    state = str(getattr(error.orig, "sqlstate", "") or "")
+    if state in {"40001", "40P01"}:
+        return True
+    return isinstance(error, OperationalError) and "locked" in str(error.orig)
+
+
+def as_json(value: object) -> str:
+    """Compact JSON text of plain data."""
+    return msgspec.json.encode(value).decode()
+
+
+def from_json(text: str) -> Any:
+    """What `as_json` wrote."""
+    return msgspec.json.decode(text)
+
+
+def chunks(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:
+    """`items` in slices of at most `size`."""
+    return (items[i : i + size] for i in range(0, len(items), size))

@@ -1,0 +1,591 @@
+"""Takes platform orders over: new ones in bulk, changed ones field by field, the unfit into their lists.
+
+Operator-owned facts (stage, service, holds, overlays, remarks) are never written here; they belong to shipments.
+"""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from domain.clock import Instant
+from domain.enums import DEAD_ORDER, Flag, OrderKind, OrderStatus, Payment, Stage, Status
+from domain.facts import ShopFacts, address_print
+from domain.reconcile import Difference, born
+from domain.records import Order, OrderLine
+from domain.ship_by import ship_by
+from domain.text import email_key, is_masked, phone_key, storable
+from store import tables as t
+from store.apply import add_events, address_row
+from store.catalogue import ListingKey, listings, wanted_listings
+from store.database import Tx
+
+
+class KnownOrder(Struct, frozen=True):
+    """What is stored of a platform order already."""
+
+    id: int
+    updated_at: Instant
+    content_hash: bytes
+    status: str
+
+
+class Incoming(Struct, frozen=True):
+    """An order on its way in."""
+
+    order: Order
+    raw: bytes
+    content_hash: bytes
+    first_import: bool = False
+
+
+async def known(tx: Tx, shop_id: int, platform_ids: Sequence[str]) -> dict[str, KnownOrder]:
+    """Stored orders of a shop by platform id."""
+    rows = await tx.rows(
+        """SELECT id, platform_order_id, updated_at, content_hash, status FROM orders
+           WHERE shop_id = :shop AND platform_order_id IN :ids""",
+        shop=shop_id,
+        ids=list(platform_ids),
+    )
+    return {r.platform_order_id: KnownOrder(r.id, r.updated_at, bytes(r.content_hash), r.status) for r in rows}
+
+
+# ------------------------------------------------------------------ new orders
+
+
+async def insert_orders(tx: Tx, shop: ShopFacts, incoming: Sequence[Incoming], delivery_comment: bool) -> None:
+    """Write new orders with buyer, address, lines, notes, raw payload, shipment, submission and event, in bulk."""
+    if not incoming:
+        return
+    count = len(incoming)
+    order_ids = await tx.next_ids(t.orders, count)
+    line_total = sum(len(i.order.lines) for i in incoming)
+    line_ids = iter(await tx.next_ids(t.order_line, line_total))
+    address_ids = await tx.next_ids(t.address, count)
+    shipment_ids = await tx.next_ids(t.shipment, count)
+    listing_of = await _listing_ids(tx, shop.id, [ln for i in incoming for ln in i.order.lines])
+    contacts = await _contacts(tx, [i.order for i in incoming])
+
+    rows: dict[str, list[dict[str, Any]]] = {
+        name: [] for name in ("orders", "line", "buyer", "address", "raw", "shipment", "sline", "sub", "note")
+    }
+    events = []
+    for item, order_id, address_id, shipment_id, contact_id in zip(
+        incoming, order_ids, address_ids, shipment_ids, contacts, strict=True
+    ):
+        order = item.order
+        rows["address"].append({"id": address_id, **address_row(order_id, order.address, "platform", "", tx.now)})
+        rows["orders"].append({"id": order_id, **_order_row(shop.id, item, address_id, tx.now)})
+        rows["buyer"].append(_buyer_row(order_id, contact_id, order))
+        rows["raw"].append({"order_id": order_id, "payload": zlib.compress(item.raw, 6), "at": tx.now})
+        matched = True
+        shipped_lines: list[dict[str, Any]] = []
+        for position, line in enumerate(order.lines):
+            line_id = next(line_ids)
+            listing_id = listing_of.get(_line_key(line)) or listing_of.get(("", line.sku.strip()))
+            matched = matched and (listing_id is not None or not line.ships)
+            rows["line"].append(_line_row(line_id, order_id, position, line, listing_id))
+            left = int(line.quantity - min(line.cancelled, line.quantity))
+            if line.ships and left:
+                shipped_lines.append({"shipment_id": shipment_id, "order_line_id": line_id, "quantity": left})
+        payable = _payable(order)
+        birth = born(
+            order.status,
+            virtual=order.kind is OrderKind.VIRTUAL or not shipped_lines,
+            payable=payable,
+            after_sale=order.after_sale,
+            note=bool(order.buyer_note.strip()),
+            matched=matched,
+            first_import=item.first_import,
+        )
+        rows["sline"].extend(shipped_lines)
+        rows["shipment"].append(
+            {
+                "id": shipment_id,
+                "shop_id": shop.id,
+                "order_id": order_id,
+                "stage": int(birth.stage),
+                "status": birth.status.value,
+                "flags": int(birth.flags),
+                "ship_by": _due(order, shop),
+                "created_at": tx.now,
+                "changed_at": tx.now,
+            }
+        )
+        rows["sub"].append({"shipment_id": shipment_id, "order_id": order_id})
+        rows["note"].extend(_notes(order_id, order, delivery_comment, tx.now))
+        warned = {"warnings": list(order.warnings)} if order.warnings else {}
+        events.append((shipment_id, order_id, birth.event, warned))
+    await tx.insert(t.address, rows["address"])
+    await tx.insert(t.orders, rows["orders"])
+    await tx.insert(t.order_line, rows["line"])
+    await tx.insert(t.buyer, rows["buyer"])
+    await tx.insert(t.raw_order, rows["raw"])
+    await tx.insert(t.shipment, rows["shipment"])
+    await tx.insert(t.shipment_line, rows["sline"])
+    await tx.insert(t.submission, rows["sub"])
+    await tx.insert(t.note, rows["note"])
+    await add_events(tx, events, "")
+    await _forget(tx, shop.id, [i.order.platform_order_id for i in incoming])
+
+
+def _payable(order: Order) -> bool:
+    waits = {OrderStatus.UNPAID, OrderStatus.ON_HOLD, OrderStatus.FAILED}
+    return order.status not in waits and (order.paid_at is not None or order.payment is not Payment.PREPAID)
+
+
+def _due(order: Order, shop: ShopFacts) -> Instant | None:
+    started = order.paid_at if order.payment is Payment.PREPAID else order.paid_at or order.created_at
+    return ship_by(order.deadline, started, shop.settings, shop.zone)
+
+
+def _order_row(shop_id: int, item: Incoming, address_id: int, at: Instant) -> dict[str, Any]:
+    order = item.order
+    return {
+        "shop_id": shop_id,
+        "platform_order_id": storable(order.platform_order_id),
+        "address_id": address_id,
+        "imported_at": at,
+        "content_hash": item.content_hash,
+        **_order_values(order),
+    }
+
+
+def _order_values(order: Order) -> dict[str, Any]:
+    return {
+        "number": storable(order.number),
+        "kind": order.kind.value,
+        "payment": order.payment.value,
+        "currency": order.currency,
+        "total_minor": order.total_minor,
+        "shipping_minor": order.shipping_minor,
+        "shipping_method": storable(order.shipping_method),
+        "pickup_point": storable(order.pickup_point),
+        "created_at": order.created_at,
+        **_status_values(order),
+    }
+
+
+def _status_values(order: Order) -> dict[str, Any]:
+    """What is still taken over after the goods were deducted: status, after-sale and payment facts."""
+    return {
+        "status": order.status.value,
+        "raw_status": storable(order.raw_status),
+        "after_sale": int(order.after_sale),
+        "paid_at": order.paid_at,
+        "deadline": order.deadline,
+        "updated_at": order.updated_at,
+        "warnings": storable(", ".join(order.warnings)),
+    }
+
+
+def _buyer_row(order_id: int, contact_id: int | None, order: Order) -> dict[str, Any]:
+    b = order.buyer
+    return {
+        "order_id": order_id,
+        "contact_id": contact_id,
+        "first_name": storable(b.first_name),
+        "last_name": storable(b.last_name),
+        "phone": storable(b.phone),
+        "email": storable(b.email),
+        "phone_key": phone_key(b.phone),
+        "email_key": storable(email_key(b.email)),
+        "redacted": int(b.redacted),
+    }
+
+
+def _line_row(line_id: int, order_id: int, position: int, line: OrderLine, listing_id: int | None) -> dict[str, Any]:
+    return {
+        "id": line_id,
+        "order_id": order_id,
+        "position": position,
+        "platform_line_id": storable(line.platform_line_id),
+        "listing_id": listing_id,
+        **_line_values(line),
+    }
+
+
+def _line_values(line: OrderLine) -> dict[str, Any]:
+    return {
+        "name": storable(line.name),
+        "sku": storable(line.sku),
+        "options": storable(line.options),
+        "platform_product_id": storable(line.platform_product_id),
+        "platform_variant_id": storable(line.platform_variant_id),
+        "quantity": int(line.quantity),
+        "cancelled": int(min(line.cancelled, line.quantity)),
+        "unit_price": line.unit_price,
+        "total_minor": line.total_minor,
+        "ships": int(line.ships),
+    }
+
+
+def _notes(order_id: int, order: Order, delivery_comment: bool, at: Instant) -> list[dict[str, Any]]:
+    found = [
+        ("buyer", order.buyer_note),
+        ("seller", order.seller_note),
+        ("delivery", delivery_text(order) if delivery_comment else ""),
+    ]
+    return [
+        {"order_id": order_id, "kind": kind, "text": storable(text), "at": at} for kind, text in found if text.strip()
+    ]
+
+
+def delivery_text(order: Order) -> str:
+    """Courier, delivery cost and address as one comment (ROA-40)."""
+    a = order.address
+    place = ", ".join(p for p in (a.name, a.line1, a.line2, f"{a.postcode} {a.city}".strip(), a.country) if p)
+    return f"{order.shipping_method} | {order.shipping_minor} {order.currency} | {place}"
+
+
+async def _listing_ids(tx: Tx, shop_id: int, lines: Sequence[OrderLine]) -> dict[ListingKey, int]:
+    """Listing ids by platform ids; for lines whose product is gone, by ('', sku) where a listing of the shop has it."""
+    found = await listings(tx, shop_id, wanted_listings(lines))
+    orphans = sorted({ln.sku.strip() for ln in lines if _line_key(ln)[0] in {"", "0"} and ln.sku.strip()})
+    if orphans:
+        for row in await tx.rows(
+            "SELECT sku, min(id) AS id FROM listing WHERE shop_id = :shop AND sku IN :skus GROUP BY sku",
+            shop=shop_id,
+            skus=orphans,
+        ):
+            found["", row.sku] = row.id
+    return found
+
+
+def _line_key(line: OrderLine) -> ListingKey:
+    return line.platform_product_id, "" if line.platform_variant_id == "0" else line.platform_variant_id
+
+
+async def _contacts(tx: Tx, orders: Sequence[Order]) -> list[int | None]:
+    """The contact of each order: an existing one by phone, else by e-mail, else a new one (ROA-30, ROA-32)."""
+    phones = {phone_key(o.buyer.phone) for o in orders} - {""}
+    emails = {email_key(o.buyer.email) for o in orders} - {""}
+    by_phone: dict[str, int] = {}
+    by_email: dict[str, int] = {}
+    for column, keys, found in (("phone_key", phones, by_phone), ("email_key", emails, by_email)):
+        if keys:
+            rows = await tx.rows(f"SELECT id, {column} AS key FROM contact WHERE {column} IN :keys", keys=sorted(keys))
+            found.update({r.key: r.id for r in rows})
+    ids: list[int | None] = []
+    fresh: list[dict[str, Any]] = []
+    next_id: list[int] = []
+    for order in orders:
+        phone, email = phone_key(order.buyer.phone), email_key(order.buyer.email)
+        contact = (by_phone.get(phone) if phone else None) or (by_email.get(email) if email else None)
+        if contact is None and (phone or email):
+            if not next_id:
+                next_id = list(reversed(list(await tx.next_ids(t.contact, len(orders)))))
+            contact = next_id.pop()
+            name = f"{order.buyer.first_name} {order.buyer.last_name}".strip()
+            fresh.append(
+                {
+                    "id": contact,
+                    "name": "" if is_masked(name) else storable(name),
+                    "phone": storable(order.buyer.phone) if phone else "",
+                    "email": storable(order.buyer.email) if email else "",
+                    "phone_key": phone if phone and phone not in by_phone else None,
+                    "email_key": email if email and email not in by_email else None,
+                    "created_at": tx.now,
+                }
+            )
+            if phone:
+                by_phone.setdefault(phone, contact)
+            if email:
+                by_email.setdefault(email, contact)
+        ids.append(contact)
+    await tx.insert(t.contact, fresh, tail="ON CONFLICT DO NOTHING" if tx.dialect == "postgresql" else "")
+    return ids
+
+
+async def _forget(tx: Tx, shop_id: int, platform_ids: Sequence[str]) -> None:
+    """An order that is in needs no line among the excluded or abnormal any more."""
+    await tx.run(
+        "DELETE FROM excluded WHERE shop_id = :shop AND platform_order_id IN :ids", shop=shop_id, ids=list(platform_ids)
+    )
+    await tx.run(
+        """UPDATE abnormal SET state = 'solved', last_at = :now
+           WHERE shop_id = :shop AND platform_order_id IN :ids AND state <> 'solved'""",
+        shop=shop_id,
+        ids=list(platform_ids),
+        now=tx.now,
+    )
+
+
+# ------------------------------------------------------------------ changed orders
+
+
+class Before(Struct, frozen=True):
+    """The stored version of an order that an update compares with."""
+
+    status: str
+    address_id: int | None
+    fingerprint: str
+    pickup_point: str
+    shipping: tuple[str, int]
+    lines: Mapping[str, Any]
+
+
+class Updated(Struct, frozen=True):
+    """What an update changed, and how many pieces of which lines came on top (order line id → pieces)."""
+
+    order_id: int
+    difference: Difference
+    raised: Mapping[int, int]
+    frozen: bool
+    changed_fields: tuple[str, ...]
+
+
+async def update_order(tx: Tx, shop: ShopFacts, order_id: int, item: Incoming, delivery_comment: bool) -> Updated:
+    """Bring a stored order to its newest version.
+
+    Once its goods are deducted (and nothing of it is still to ship) lines, prices, buyer and address stay as they were
+    (ROA-06); only status, after-sale and payment facts move on.
+    """
+    order = item.order
+    before = await _before(tx, order_id)
+    frozen = await _is_frozen(tx, order_id)
+    same_address = before.fingerprint == address_print(order.address) and before.pickup_point == order.pickup_point
+    fields: list[str] = []
+    raised: dict[int, int] = {}
+    lines_changed = _lines_differ(before.lines, order.lines)
+    values: dict[str, Any] = _status_values(order) if frozen else _order_values(order)
+    if not frozen:
+        if not same_address:
+            address_row_ = address_row(order_id, order.address, "platform", "", tx.now)
+            values["address_id"] = await tx.add(t.address, address_row_)
+            fields.append("address")
+        if lines_changed:
+            raised = await _update_lines(tx, shop.id, order_id, before.lines, order.lines)
+            fields.append("lines")
+        await _update_buyer(tx, order_id, order)
+        await _update_notes(tx, order_id, order, before, delivery_comment, same_address)
+        await tx.run(
+            f"""UPDATE shipment SET ship_by = :due, changed_at = :now
+                WHERE order_id = :id AND stage < {int(Stage.SHIPPED)} AND coalesce(ship_by, 0) <> coalesce(:due2, 0)""",
+            due=(due := _due(order, shop)),
+            due2=due,
+            id=order_id,
+            now=tx.now,
+        )
+    values["content_hash"] = item.content_hash
+    sets = ", ".join(f"{name} = :{name}" for name in values)
+    await tx.run(f"UPDATE orders SET {sets} WHERE id = :id", id=order_id, **values)
+    await tx.run(
+        "UPDATE raw_order SET payload = :p, at = :now WHERE order_id = :id",
+        p=zlib.compress(item.raw, 6),
+        now=tx.now,
+        id=order_id,
+    )
+    if before.status != order.status.value:
+        fields.append("status")
+    dead = {s.value for s in DEAD_ORDER}
+    return Updated(
+        order_id,
+        Difference(
+            address=not same_address,
+            lines=lines_changed,
+            status=before.status != order.status.value,
+            reopened=before.status in dead and order.status not in DEAD_ORDER,
+        ),
+        raised,
+        frozen,
+        tuple(fields),
+    )
+
+
+async def _before(tx: Tx, order_id: int) -> Before:
+    row = await tx.row(
+        """SELECT o.status, o.address_id, o.pickup_point, o.shipping_method, o.shipping_minor, a.fingerprint
+           FROM orders o LEFT JOIN address a ON a.id = o.address_id WHERE o.id = :id""",
+        id=order_id,
+    )
+    assert row is not None
+    lines = await tx.rows("SELECT * FROM order_line WHERE order_id = :id", id=order_id)
+    return Before(
+        row.status,
+        row.address_id,
+        row.fingerprint or "",
+        row.pickup_point,
+        (row.shipping_method, row.shipping_minor),
+        {ln.platform_line_id: ln for ln in lines},
+    )
+
+
+async def _is_frozen(tx: Tx, order_id: int) -> bool:
+    row = await tx.row(
+        f"""SELECT CAST(coalesce(sum(s.deducted), 0) AS bigint) AS deducted,
+               CAST(coalesce(sum(CASE WHEN s.stage < {int(Stage.SHIPPED)} THEN 1 ELSE 0 END), 0) AS bigint) AS open
+            FROM submission su JOIN shipment s ON s.id = su.shipment_id WHERE su.order_id = :id""",
+        id=order_id,
+    )
+    return row is not None and row.deducted > 0 and row.open == 0
+
+
+def _lines_differ(stored: Mapping[str, Any], lines: Sequence[OrderLine]) -> bool:
+    """Do quantities, or the set of lines, differ (a line taken off the order counts as wholly cancelled)?"""
+    incoming = {ln.platform_line_id: ln for ln in lines}
+    for platform_id, row in stored.items():
+        line = incoming.get(platform_id)
+        if line is None:
+            if row.cancelled < row.quantity:
+                return True
+        elif (int(line.quantity), int(min(line.cancelled, line.quantity))) != (row.quantity, row.cancelled):
+            return True
+    return any(platform_id not in stored for platform_id in incoming)
+
+
+async def _update_lines(
+    tx: Tx, shop_id: int, order_id: int, stored: Mapping[str, Any], lines: Sequence[OrderLine]
+) -> dict[int, int]:
+    raised: dict[int, int] = {}
+    listing_of = await _listing_ids(tx, shop_id, lines)
+    incoming = {ln.platform_line_id for ln in lines}
+    for platform_id, row in stored.items():
+        if platform_id not in incoming and row.cancelled < row.quantity:
+            await tx.run("UPDATE order_line SET cancelled = quantity WHERE id = :id", id=row.id)
+    for position, line in enumerate(lines):
+        row = stored.get(line.platform_line_id)
+        if row is None:
+            listing_id = listing_of.get(_line_key(line)) or listing_of.get(("", line.sku.strip()))
+            new = {k: v for k, v in _line_row(0, order_id, position, line, listing_id).items() if k != "id"}
+            line_id = await tx.add(t.order_line, new)
+            if line.ships:
+                raised[line_id] = int(line.quantity - min(line.cancelled, line.quantity))
+            continue
+        values = _line_values(line)
+        more = (values["quantity"] - values["cancelled"]) - (row.quantity - row.cancelled)
+        if more > 0 and line.ships:
+            raised[row.id] = more
+        sets = ", ".join(f"{name} = :{name}" for name in values)
+        await tx.run(f"UPDATE order_line SET {sets} WHERE id = :id", id=row.id, **values)
+    return {line_id: pieces for line_id, pieces in raised.items() if pieces > 0}
+
+
+async def _update_buyer(tx: Tx, order_id: int, order: Order) -> None:
+    contact = (await _contacts(tx, [order]))[0]
+    row = {k: v for k, v in _buyer_row(order_id, contact, order).items() if k != "order_id"}
+    sets = ", ".join(f"{name} = :{name}" for name in row)
+    await tx.run(f"UPDATE buyer SET {sets} WHERE order_id = :id", id=order_id, **row)
+
+
+async def _update_notes(
+    tx: Tx, order_id: int, order: Order, before: Before, delivery_comment: bool, same_address: bool
+) -> None:
+    """A changed buyer's note is a new unread one; a changed delivery is a new comment, old ones stay (ROA-41)."""
+    for kind, text in (("buyer", order.buyer_note), ("seller", order.seller_note)):
+        last = await tx.value(
+            "SELECT text FROM note WHERE order_id = :id AND kind = :kind ORDER BY id DESC LIMIT 1",
+            id=order_id,
+            kind=kind,
+        )
+        if text.strip() and storable(text) != last:
+            await tx.insert(t.note, [{"order_id": order_id, "kind": kind, "text": storable(text), "at": tx.now}])
+            if kind == "buyer":
+                await tx.run(
+                    f"""UPDATE shipment SET flags = flags | {int(Flag.NOTE_UNREAD)}, version = version + 1
+                        WHERE order_id = :id AND stage < {int(Stage.SHIPPED)}""",
+                    id=order_id,
+                )
+    if delivery_comment and not (same_address and before.shipping == (order.shipping_method, order.shipping_minor)):
+        await tx.insert(
+            t.note, [{"order_id": order_id, "kind": "delivery", "text": storable(delivery_text(order)), "at": tx.now}]
+        )
+
+
+async def touch_unchanged(tx: Tx, order_id: int, updated_at: Instant) -> None:
+    """The platform's timestamp moved, nothing of the order did."""
+    await tx.run("UPDATE orders SET updated_at = :u WHERE id = :id", id=order_id, u=updated_at)
+
+
+async def unassigned(tx: Tx, order_id: int) -> dict[int, int]:
+    """Pieces of each order line that no shipment carries (closed ones do not count)."""
+    rows = await tx.rows(
+        f"""SELECT ol.id, ol.quantity - ol.cancelled - CAST(coalesce((
+               SELECT sum(sl.quantity) FROM shipment_line sl JOIN shipment s ON s.id = sl.shipment_id
+               WHERE sl.order_line_id = ol.id AND s.stage < {int(Stage.CLOSED)}), 0) AS bigint) AS n
+            FROM order_line ol WHERE ol.order_id = :id AND ol.ships = 1""",
+        id=order_id,
+    )
+    return {r.id: r.n for r in rows if r.n > 0}
+
+
+async def add_shipment(
+    tx: Tx, shop: ShopFacts, order_id: int, pieces: Mapping[int, int], flags: int, due: Instant | None
+) -> int:
+    """A further review shipment of an order: reopened, or its quantity was raised."""
+    shipment_id = await tx.add(
+        t.shipment,
+        {
+            "shop_id": shop.id,
+            "order_id": order_id,
+            "stage": int(Stage.REVIEW),
+            "status": Status.OPEN.value,
+            "flags": flags,
+            "ship_by": due,
+            "created_at": tx.now,
+            "changed_at": tx.now,
+        },
+    )
+    await tx.insert(
+        t.shipment_line,
+        [{"shipment_id": shipment_id, "order_line_id": line, "quantity": n} for line, n in sorted(pieces.items())],
+    )
+    await tx.insert(t.submission, [{"shipment_id": shipment_id, "order_id": order_id}])
+    await add_events(tx, [(shipment_id, order_id, "shipment_added", {"pieces": sum(pieces.values())})], "")
+    return shipment_id
+
+
+# ------------------------------------------------------------------ left out and abnormal
+
+
+async def exclude(tx: Tx, shop_id: int, rows: Sequence[tuple[str, str, str, str]]) -> None:
+    """Note orders left out: (platform id, number, reason, detail)."""
+    await tx.insert(
+        t.excluded,
+        [
+            {
+                "shop_id": shop_id,
+                "platform_order_id": storable(pid),
+                "number": storable(number),
+                "reason": reason,
+                "detail": storable(detail),
+                "first_at": tx.now,
+                "last_at": tx.now,
+            }
+            for pid, number, reason, detail in rows
+        ],
+        tail="""ON CONFLICT (shop_id, platform_order_id) DO UPDATE
+                SET reason = excluded.reason, detail = excluded.detail, last_at = excluded.last_at""",
+    )
+    await tx.run(
+        "UPDATE abnormal SET state = 'solved' WHERE shop_id = :s AND platform_order_id IN :ids AND state = 'open'",
+        s=shop_id,
+        ids=[r[0] for r in rows],
+    )
+
+
+async def quarantine(tx: Tx, shop_id: int, rows: Sequence[tuple[str, str, str, bytes]]) -> None:
+    """Keep what could not become an order: (platform id, code, message, payload)."""
+    await tx.insert(
+        t.abnormal,
+        [
+            {
+                "shop_id": shop_id,
+                "platform_order_id": storable(pid),
+                "code": code,
+                "message": storable(message)[:2000],
+                "payload": zlib.compress(raw, 6),
+                "first_at": tx.now,
+                "last_at": tx.now,
+            }
+            for pid, code, message, raw in rows
+        ],
+        tail="""ON CONFLICT (shop_id, platform_order_id) DO UPDATE
+                SET code = excluded.code, message = excluded.message, payload = excluded.payload,
+                    last_at = excluded.last_at, tries = abnormal.tries + 1,
+                    state = CASE WHEN abnormal.state = 'dismissed' THEN 'dismissed' ELSE 'open' END""",
+    )
+    await tx.run(
+        "DELETE FROM excluded WHERE shop_id = :s AND platform_order_id IN :ids", s=shop_id, ids=[r[0] for r in rows]
+    )

@@ -1,0 +1,194 @@
+"""The transactional outbox: effects on third parties, claimed under a fence, recorded once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from domain.clock import Instant
+from domain.enums import EffectState, Flag, Op, Stage
+from store.database import Tx, from_json
+
+
+class Effect(Struct, frozen=True):
+    """One claimed effect. `unknown`: an earlier try may have acted, so it must be read back first."""
+
+    id: int
+    key: str
+    account: str
+    op: Op
+    shipment_id: int | None
+    order_id: int | None
+    waybill_id: int | None
+    batch_id: int | None
+    payload: dict[str, Any]
+    unknown: bool
+    attempts: int
+    looks: int
+    unknown_since: Instant | None
+
+
+_SETTLED_BEFORE = """NOT EXISTS (SELECT 1 FROM effect p WHERE p.shipment_id = e.shipment_id AND p.id < e.id
+    AND p.op <> 'print' AND p.state IN ('queued', 'running', 'unknown'))"""
+
+_NOT_WAITING = f"""(e.state <> 'queued' OR e.op = '{Op.VOID_WAYBILL.value}' OR e.shipment_id IS NULL OR NOT EXISTS (
+    SELECT 1 FROM shipment s WHERE s.id = e.shipment_id AND (s.hold_reason <> ''
+        OR (s.stage < {int(Stage.SHIPPED)} AND (s.flags & {int(Flag.AFTER_SALE)}) <> 0))))"""
+
+_DUE = f"""e.account = :account AND e.state IN ('queued', 'running', 'unknown') AND e.due_at <= :now
+    AND NOT (e.state = 'running' AND e.fence = :fence) AND {_SETTLED_BEFORE} AND {_NOT_WAITING}"""
+
+
+async def due_accounts(tx: Tx, accounts: Sequence[str]) -> list[str]:
+    """Which of `accounts` have a due effect, and are neither paused nor in their back-off."""
+    found = []
+    for account in accounts:
+        health = await tx.row("SELECT * FROM account_health WHERE account = :a", a=account)
+        if health is not None and (health.retry_at or 0) > tx.now:
+            continue
+        if await tx.value(f"SELECT 1 FROM effect e WHERE {_DUE} LIMIT 1", account=account, now=tx.now, fence=-1):
+            found.append(account)
+    return found
+
+
+async def claim(tx: Tx, account: str, fence: int, limit: int, busy: Sequence[int] = ()) -> list[Effect]:
+    """Claim due effects of an account, oldest first; `busy` are ids this process has in hand already.
+
+    Effects of one shipment come in order; a hold or an open after-sale case keeps queued ones back. A `running` effect
+    of an earlier fence belonged to a process that died or lost its lease: its outcome is unknown.
+    """
+    lock = " FOR UPDATE OF e SKIP LOCKED" if tx.dialect == "postgresql" else ""
+    rows = await tx.rows(
+        f"""SELECT e.* FROM effect e WHERE {_DUE} AND NOT (e.id IN :busy)
+            ORDER BY e.due_at, e.id LIMIT :limit{lock}""",
+        account=account,
+        now=tx.now,
+        fence=fence,
+        busy=list(busy),
+        limit=limit,
+    )
+    claimed = [
+        Effect(
+            r.id,
+            r.key,
+            r.account,
+            Op(r.op),
+            r.shipment_id,
+            r.order_id,
+            r.waybill_id,
+            r.batch_id,
+            from_json(r.payload),
+            r.state != EffectState.QUEUED.value,
+            r.attempts,
+            r.looks,
+            r.unknown_since,
+        )
+        for r in rows
+    ]
+    fresh = [e.id for e in claimed if not e.unknown]
+    if fresh:
+        await tx.run(
+            """UPDATE effect SET state = 'running', fence = :fence, attempts = attempts + 1, started_at = :now
+               WHERE id IN :ids""",
+            fence=fence,
+            now=tx.now,
+            ids=fresh,
+        )
+    looking = [e.id for e in claimed if e.unknown]
+    if looking:
+        await tx.run(
+            """UPDATE effect SET state = 'unknown', fence = :fence, looks = looks + 1,
+                   unknown_since = coalesce(unknown_since, started_at, :now) WHERE id IN :ids""",
+            fence=fence,
+            now=tx.now,
+            ids=looking,
+        )
+    return claimed
+
+
+async def settle(
+    tx: Tx,
+    effect: Effect,
+    fence: int,
+    state: EffectState,
+    *,
+    code: str = "",
+    message: str = "",
+    due_at: Instant | None = None,
+    reset_looks: bool = False,
+) -> bool:
+    """Record what became of a claimed effect; False when another process has taken it over since (write nothing)."""
+    ended = state in {EffectState.DONE, EffectState.FAILED, EffectState.WITHDRAWN, EffectState.PARKED}
+    touched = await tx.run(
+        """UPDATE effect SET state = :state, code = :code, message = :message, due_at = :due, ended_at = :ended,
+               unknown_since = CASE WHEN :unknown = 1 THEN coalesce(unknown_since, :now) ELSE NULL END,
+               looks = CASE WHEN :reset = 1 THEN 0 ELSE looks END
+           WHERE id = :id AND fence = :fence AND state IN ('running', 'unknown')""",
+        state=state.value,
+        code=code,
+        message=message[:1000],
+        due=due_at if due_at is not None else tx.now,
+        ended=tx.now if ended else None,
+        unknown=int(state is EffectState.UNKNOWN),
+        now=tx.now,
+        reset=int(reset_looks),
+        id=effect.id,
+        fence=fence,
+    )
+    return touched == 1
+
+
+async def unclaim(tx: Tx, effects: Sequence[Effect], fence: int) -> None:
+    """Give effects back that were claimed but certainly not begun."""
+    await tx.run(
+        "UPDATE effect SET state = 'queued', attempts = attempts - 1 WHERE id IN :ids AND fence = :f AND state = 'running'",
+        ids=[e.id for e in effects if not e.unknown],
+        f=fence,
+    )
+
+
+async def next_due(tx: Tx, account: str) -> Instant | None:
+    """When the next unsettled effect of an account falls due."""
+    value = await tx.value(
+        "SELECT min(due_at) FROM effect WHERE account = :a AND state IN ('queued', 'running', 'unknown')", a=account
+    )
+    return None if value is None else int(value)
+
+
+async def healthy(tx: Tx, account: str) -> None:
+    """An account answered well: clear its failures."""
+    await tx.run(
+        """INSERT INTO account_health (account, fails, ok_at) VALUES (:a, 0, :now)
+           ON CONFLICT (account) DO UPDATE SET fails = 0, retry_at = NULL, paused_code = '', message = '', ok_at = :now""",
+        a=account,
+        now=tx.now,
+    )
+
+
+async def failing(tx: Tx, account: str, code: str, message: str, *, paused: bool) -> int:
+    """An account failed: back off (never longer than 15 minutes), or pause it until its credentials are checked.
+
+    Returns the milliseconds until it is tried again. A paused account is probed at the same pace, so that it goes on by
+    itself once it works.
+    """
+    fails = 1 + int(await tx.value("SELECT fails FROM account_health WHERE account = :a", a=account) or 0)
+    wait = min(15 * 60_000, 1_000 * 2 ** min(fails, 10)) if not paused else min(15 * 60_000, 30_000 * fails)
+    await tx.run(
+        """INSERT INTO account_health (account, fails, retry_at, paused_code, message)
+           VALUES (:a, :fails, :retry, :code, :message)
+           ON CONFLICT (account) DO UPDATE SET fails = :fails, retry_at = :retry, paused_code = :code, message = :message""",
+        a=account,
+        fails=fails,
+        retry=tx.now + wait,
+        code=code if paused or fails >= 5 else "",
+        message=message[:500],
+    )
+    return wait
+
+
+async def resume(tx: Tx, account: str) -> None:
+    """Take an account out of its pause at once (its check succeeded, or a person asked)."""
+    await tx.run(
+        "UPDATE account_health SET fails = 0, retry_at = NULL, paused_code = '', message = '' WHERE account = :a",
+        a=account,
+    )

@@ -1,0 +1,153 @@
+"""Brings a database to this program's schema, by itself, with a backup first; refuses a newer one."""
+
+import logging
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from domain.clock import Clock, now, to_datetime
+from domain.words import _
+from store.database import Store
+from store.place import Place, private_directory, private_file
+
+log = logging.getLogger("shipdeck.store")
+
+HEAD = "0001"
+"""The revision this program works with."""
+KNOWN = ("0001",)
+
+
+class TooNew(RuntimeError):
+    """The database was written by a newer program; nothing was changed."""
+
+
+class Damaged(RuntimeError):
+    """The file is not a usable database; nothing was changed."""
+
+
+class Opened(Struct, frozen=True):
+    """What opening did: the revision found ('' = a new database) and the backup made before a change."""
+
+    found: str
+    backup: Path | None
+
+
+def revision_of(place: Place) -> str:
+    """The schema revision of an SQLite file by the standard library alone: '' for a new or empty one."""
+    assert place.file is not None
+    if not place.file.exists() or place.file.stat().st_size == 0:
+        return ""
+    try:
+        connection = sqlite3.connect(f"file:{place.file}?mode=ro", uri=True)
+        try:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return ""
+        raise Damaged(_("{file} cannot be opened: {error}.").format(file=place.file, error=error)) from error
+    except sqlite3.DatabaseError as error:
+        raise Damaged(_("{file} is not a database: {error}.").format(file=place.file, error=error)) from error
+    return str(row[0]) if row else ""
+
+
+async def open_store(place: Place, clock: Clock = now, *, checkpoints: bool = False) -> Store:
+    """Open a database ready for use: created, or backed up and migrated. Raises `TooNew` or `Damaged`."""
+    if place.file and revision_of(place) == HEAD:
+        return Store(place, clock, checkpoints=checkpoints)
+    if place.file:
+        _refuse_newer(revision_of(place))
+    store = Store(place, clock, checkpoints=checkpoints)
+    try:
+        await upgrade(store)
+    except BaseException:
+        await store.close()
+        raise
+    return store
+
+
+def _refuse_newer(found: str) -> None:
+    if found and found not in KNOWN:
+        raise TooNew(
+            _("This database has schema {found}; this program knows {head}. Install a newer shipdeck.").format(
+                found=found, head=HEAD
+            )
+        )
+
+
+async def upgrade(store: Store) -> Opened:
+    """Migrate `store` to HEAD in one transaction, with a verified backup of an SQLite file before any change."""
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    config = _config()
+    script = ScriptDirectory.from_config(config)
+    assert script.get_current_head() == HEAD
+
+    def work(connection: Any) -> Opened:
+        found = MigrationContext.configure(connection).get_current_revision() or ""
+        connection.rollback()
+        _refuse_newer(found)
+        if found == HEAD:
+            return Opened(found, None)
+        backup = None
+        if found and store.place.file:
+            backup = backup_file(store.place, store.clock, f"before-{HEAD}")
+            log.info("backed up to %s before migrating from %s", backup, found)
+        if store.dialect == "sqlite":
+            # Must be off before the transaction begins: batch migrations copy tables.
+            connection.connection.driver_connection.isolation_level = None
+            cursor = connection.connection.cursor()
+            cursor.execute("PRAGMA foreign_keys=OFF")
+            cursor.close()
+        else:
+            # Two programs opening a new database at once: one migrates, the other waits and finds it done.
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(726655)")
+        config.attributes["connection"] = connection
+        from alembic import command
+
+        command.upgrade(config, "head")
+        connection.commit()
+        if store.dialect == "sqlite":
+            cursor = connection.connection.cursor()
+            cursor.execute("PRAGMA foreign_keys=ON")
+            cursor.close()
+        return Opened(found, backup)
+
+    return await store.run_sync(work)
+
+
+def _config() -> Any:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def backup_file(place: Place, clock: Clock, label: str = "") -> Path:
+    """Copy an SQLite database with its online backup API into `place.backups`, check the copy, return its path.
+
+    Raises `Damaged` when the copy does not pass `quick_check`; the original is never touched.
+    """
+    assert place.file is not None
+    private_directory(place.backups)
+    stamp = to_datetime(clock()).strftime("%Y%m%d-%H%M%S-%f")[:-3]
+    target = place.backups / f"{place.file.stem}-{stamp}{'-' + label if label else ''}.sqlite"
+    partial = private_file(target.with_suffix(".part"))
+    source = sqlite3.connect(f"file:{place.file}?mode=ro", uri=True)
+    copy = sqlite3.connect(partial)
+    try:
+        source.backup(copy, pages=-1)
+        verdict = copy.execute("PRAGMA quick_check").fetchone()[0]
+    finally:
+        source.close()
+        copy.close()
+    if verdict != "ok":
+        partial.unlink()
+        raise Damaged(_("The copy failed its check ({verdict}); the database may be damaged.").format(verdict=verdict))
+    partial.replace(target)
+    return target

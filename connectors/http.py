@@ -149,6 +149,8 @@ class HttpClient:
         self.timeout_s = timeout_s
         self.budget = Budget(calls_per_second, parallel, clock, sleep)
         self.skew_ms: int | None = None
+        self.may_send: Callable[[], bool] = lambda: True
+        """Asked just before each call that may act: False (a lease about to end) stops it, certainly not sent."""
         self._clock, self._sleep = clock, sleep
         self._allow_plain_http = allow_plain_http
         self._transport = transport
@@ -242,6 +244,8 @@ class HttpClient:
             content = msgspec.json.encode(json)
             send["Content-Type"] = "application/json"
         async with self.budget:
+            if acts and not self.may_send():
+                raise WireError(NotActed("lease_lost", _("This worker may no longer act for the account.")))
             # Signed inside the budget's gate: a signature's timestamp must not age in a queue.
             url = str(httpx.URL(self.base_url + path, params=dict(params) if params else None))
             if sign is not None:

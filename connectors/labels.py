@@ -625,7 +625,8 @@ def packing_slip(slip: Slip, *, printed: str = "", practice: bool = False, subst
             (_("Order"), _more(slip.order_numbers, 12)),
             (_("Carrier"), slip.carrier),
             (_("Tracking number"), slip.number),
-            (_("Note"), slip.note),
+            # A buyer may write a novel; what the slip has room for is eight lines of small print.
+            (_("Note"), cut(sheet.checked(slip.note, "note"), 6, 8 * 170 * MM)),
         ]
         told = [(sheet.checked(f"{word}: {text}", "facts"), 1.0) for word, text in facts if text]
 

@@ -172,11 +172,6 @@ class Store:
                 await asyncio.sleep(random.uniform(0.005, 0.05) * 2**attempt)
         raise AssertionError("unreachable")
 
-    async def data_version(self) -> int:
-        """A number that changes when another connection commits (SQLite only; PostgreSQL notifies)."""
-        async with self._read.connect() as connection:
-            return int((await connection.exec_driver_sql("PRAGMA data_version")).scalar_one())
-
     async def checkpoint(self) -> None:
         """Write the WAL back into the database and shrink it. Only the worker calls this."""
         if self.dialect == "sqlite":

@@ -26,6 +26,8 @@ class Effect(Struct, frozen=True):
     attempts: int
     looks: int
     unknown_since: Instant | None
+    code: str = ""
+    """`accepted` on a queued effect: the third party has taken it over, the next step is to look, not to act."""
 
 
 _SETTLED_BEFORE = """NOT EXISTS (SELECT 1 FROM effect p WHERE p.shipment_id = e.shipment_id AND p.id < e.id
@@ -82,6 +84,7 @@ async def claim(tx: Tx, account: str, fence: int, limit: int, busy: Sequence[int
             r.attempts,
             r.looks,
             r.unknown_since,
+            r.code,
         )
         for r in rows
     ]

@@ -677,13 +677,16 @@ class WooCommerce:
     async def _get(
         self, path: str, kind: type[T], params: Mapping[str, str] | None = None, keyed: bool = True
     ) -> tuple[T, Answer]:
-        answer = await self._send("GET", path, params, keyed=keyed)
-        if not 200 <= answer.status < 300:
-            raise _failed(answer, acts=False)
-        try:
-            return _decode(answer.body, kind), answer
-        except msgspec.MsgspecError:
-            raise _failed(answer, acts=False) from None
+        for last in (False, True):
+            answer = await self._send("GET", path, params, keyed=keyed)
+            if not 200 <= answer.status < 300:
+                break
+            try:
+                return _decode(answer.body, kind), answer
+            except msgspec.MsgspecError:
+                if last:
+                    break  # Half a body or a passing maintenance page is worth a second look, not a third.
+        raise _failed(answer, acts=False)
 
     async def _write(self, method: str, path: str, json: Any, kind: type[T]) -> T:
         if method == "PUT" and self._updates_by_post:
@@ -735,7 +738,7 @@ class WooCommerce:
             if error.status in {401, 403}:
                 return {}, (_("The shop hides its name and time zone; days are counted in UTC."),)
             raise _explained(error) from None
-        if "wc/v3" not in rest.get("namespaces", ["wc/v3"]):
+        if "wc/v3" not in (rest.get("namespaces") or ["wc/v3"]):
             text = _("WordPress answers, WooCommerce does not: is the plugin active and at least 3.5?")
             raise WireError(Refused("no_rest_api", text))
         return rest, ()
@@ -800,14 +803,15 @@ class WooCommerce:
     async def _sweep(
         self, status: str, since: int, bounds: Mapping[str, str]
     ) -> AsyncIterator[tuple[list[_Row], list[int], bool]]:
-        """New rows changed after `since` (seconds, exclusive), the change times they prove read, and "was that all?".
+        """Unseen rows changed after `since` (seconds, exclusive), the change times they prove read, and "was that all?".
 
         Every page starts where the last ended, less a second: page numbers skip what moves up while one turns them.
         Where one second holds more than a page, what was seen is excluded; beyond that page numbers are all there is,
         turned until they show nothing new.
         """
-        page, held, again, known = 1, False, False, dict[str | bytes, int]()
-        passed: list[int] = []
+        page, again, known, passed = 1, False, dict[str | bytes, int](), list[int]()
+        shown: list[_Row] = []
+        left_out: list[str] | None = []  # None: this shop takes no notice of `exclude`.
         while True:
             params = {"status": status, "order": "asc", "per_page": str(PAGE), "dates_are_gmt": "true", **bounds}
             params["orderby"] = "id" if self._by_id else "modified"
@@ -815,8 +819,8 @@ class WooCommerce:
                 params["modified_after"] = _gmt(since)
             if page > 1:
                 params["page"] = str(page)
-            if held:
-                params["exclude"] = ",".join([key for key in known if isinstance(key, str)][:MAX_EXCLUDE])
+            if left_out:
+                params["exclude"] = ",".join(left_out)
             try:
                 raws, answer = await self._get(f"{API}/orders", list[msgspec.Raw], params)
             except WireError as error:
@@ -825,31 +829,38 @@ class WooCommerce:
                 self._by_id, page = True, 1
                 continue
             rows = [_row(bytes(raw)) for raw in raws]
+            if left_out and any(row.id in left_out for row in rows):
+                left_out = None
             fresh = [row for row in rows if known.get(row.id or row.raw) != row.modified]
             known.update((row.id or row.raw, row.modified) for row in fresh)
             pages = answer.headers.get("x-wp-totalpages", "")
             last = not rows or (page >= int(pages) if pages.isdecimal() else len(rows) < PAGE)
+            # A cache that answers every page alike would be asked for ever.
+            last, shown = last or (page > 1 and rows == shown), rows
             times = [row.modified for row in rows if row.modified]
+            again = again or (page > 1 and bool(fresh) and not self._by_id)
+            turned, last = last, last and not again
             if self._by_id:
                 # Ids say nothing about changes: only the whole list proves a watermark.
                 passed += times
                 yield fresh, passed if last else [], last
             else:
-                yield fresh, times, last
+                # A page turned over a crowded second proves nothing yet.
+                yield fresh, [] if again else times, last
             if last:
                 return
             reached = max(times, default=0) - 1
             if self._by_id:
                 page += 1
-            elif reached > since and again:
+            elif again and (turned or reached > since):
                 page, again = 1, False
             elif reached > since:
-                since, page, held = reached, 1, False
+                since, page, left_out = reached, 1, None if left_out is None else []
                 known = {key: at for key, at in known.items() if at > since}
-            elif fresh and len(known) <= MAX_EXCLUDE:
-                held = True
+            elif left_out is not None and len(known) <= MAX_EXCLUDE and (fresh or not left_out):
+                page, left_out = 1, [key for key in known if isinstance(key, str) and key.isdecimal()]
             else:
-                page, again = page + 1, again or bool(fresh)
+                page += 1
 
     async def _parsed(self, rows: Sequence[_Row]) -> tuple[Parsed | Poison, ...]:
         """The rows as orders: drafts left out, one per id (the newest), refunds read where there are any."""

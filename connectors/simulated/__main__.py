@@ -89,7 +89,7 @@ def main(argv: Sequence[str]) -> None:
     """Build the twin, say hello, serve until told to stop."""
     options = _arguments(argv)
     signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, _stop)
     twin = _twin(options)
     if not options.https:
         _serve(twin, twin.hello(), options.port, None)

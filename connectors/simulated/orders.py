@@ -56,7 +56,8 @@ def recalculate(order: Payload) -> None:
     """Work out the totals from the lines, shipping and fees, as the shop does after an edit."""
     goods = sum(minor(line["total"]) for line in order["line_items"])
     goods_tax = sum(minor(line["total_tax"]) for line in order["line_items"])
-    fees = sum(minor(line["total"]) + minor(line.get("total_tax", "0")) for line in order["fee_lines"])
+    fees = sum(minor(line["total"]) for line in order["fee_lines"])
+    fees_tax = sum(minor(line.get("total_tax", "0")) for line in order["fee_lines"])
     shipping = sum(minor(line["total"]) for line in order["shipping_lines"])
     shipping_tax = sum(minor(line["total_tax"]) for line in order["shipping_lines"])
     discount = sum(minor(line["subtotal"]) - minor(line["total"]) for line in order["line_items"])
@@ -65,11 +66,11 @@ def recalculate(order: Payload) -> None:
     order["discount_tax"] = decimal(discount_tax)
     order["shipping_total"] = decimal(shipping)
     order["shipping_tax"] = decimal(shipping_tax)
-    order["cart_tax"] = decimal(goods_tax)
-    order["total_tax"] = decimal(goods_tax + shipping_tax)
-    order["total"] = decimal(goods + goods_tax + fees + shipping + shipping_tax)
+    order["cart_tax"] = decimal(goods_tax + fees_tax)
+    order["total_tax"] = decimal(goods_tax + fees_tax + shipping_tax)
+    order["total"] = decimal(goods + fees + shipping + goods_tax + fees_tax + shipping_tax)
     for tax in order["tax_lines"]:
-        tax["tax_total"] = decimal(goods_tax)
+        tax["tax_total"] = decimal(goods_tax + fees_tax)
         tax["shipping_tax_total"] = decimal(shipping_tax)
 
 
@@ -272,7 +273,7 @@ class OrderFactory:
             "needs_processing": True,
             "currency_symbol": _SYMBOLS.get(self.currency, self.currency),
         }
-        self.dates(order, created, modified, created + 45)
+        self.dates(order, created, modified, min(created + 45, modified))
         recalculate(order)
         return order
 

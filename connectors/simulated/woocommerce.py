@@ -330,7 +330,7 @@ class WooCommerceTwin(Service):
         return Answer(rows=[msgspec.json.encode(one) for one in self._noted(call).refunds])
 
     def add_refund(self, call: Call) -> Answer:
-        """`POST /orders/{id}/refunds` with `amount`, maybe `line_items` → 201; the last of the money makes it refunded."""
+        """`POST /orders/{id}/refunds` with `amount`, maybe `line_items`; the last money makes it refunded."""
         row = self._noted(call)
         order = self.world.load(row)
         amount = minor(call.body.get("amount", "0"))

@@ -1,0 +1,91 @@
+"""The grammar of the `/` filter and of `--where`: words that must all hold.
+
+    shop:PL-Woo country:PL,DE !sku:BD-RED status:failed held:yes total:>100 Kowalski
+
+`field:value`, several values separated by commas (any of them), `!` in front for not, `"…"` around spaces, `>`/`<` in
+front of a number or date. A bare word looks for an order number, waybill, code, phone or buyer's name. Never SQL.
+"""
+
+import re
+
+from msgspec import Struct
+
+from domain.results import Refused
+from domain.words import _
+
+FIELDS: dict[str, str] = {
+    "stage": _("stage name"),
+    "status": _("sub-status, as shown"),
+    "shop": _("shop name"),
+    "platform": _("platform"),
+    "country": _("two-letter country of the recipient"),
+    "city": _("city of the recipient"),
+    "sku": _("SKU of a line; * at the end for a beginning"),
+    "service": _("service code"),
+    "carrier": _("carrier account"),
+    "order": _("order number"),
+    "waybill": _("waybill number"),
+    "buyer": _("part of the buyer's or recipient's name"),
+    "phone": _("phone number"),
+    "kind": _("delivery, pickup, pickup_point, same_city, virtual"),
+    "payment": _("prepaid, on_delivery, marked"),
+    "reason": _("reason code"),
+    "held": _("yes or no"),
+    "printed": _("yes or no"),
+    "note": _("unread, yes or no"),
+    "trouble": _("yes or no: needs a hand"),
+    "flag": _("colour number"),
+    "batch": _("batch name"),
+    "total": _("amount, with < or >"),
+    "quantity": _("pieces, with < or >"),
+    "ship_by": _("date, with < or >"),
+    "code": _("our shipment code"),
+}
+
+YES_NO = {"held", "printed", "trouble"}
+COMPARED = {"total", "quantity", "ship_by"}
+
+
+class Term(Struct, frozen=True):
+    """One condition: any of `values` of `field` ('' = a bare word), negated or compared (`<`, `>`, '=')."""
+
+    field: str
+    values: tuple[str, ...]
+    negated: bool = False
+    compare: str = "="
+
+
+_WORD = re.compile(r'(!?)(?:([a-z_]+):)?("[^"]*"|[^\s"]+)')
+
+
+def parse(text: str) -> list[Term] | Refused:
+    """Read a filter; refused with the word that was not understood."""
+    terms: list[Term] = []
+    position = 0
+    while position < len(text):
+        if text[position].isspace():
+            position += 1
+            continue
+        match = _WORD.match(text, position)
+        if match is None:
+            return Refused("bad_filter", _("Not understood: {rest}").format(rest=text[position : position + 30]))
+        position = match.end()
+        negated, field, value = bool(match[1]), match[2] or "", match[3].strip('"')
+        if field and field not in FIELDS:
+            return Refused(
+                "bad_filter",
+                _("There is no field {field}; fields: {fields}.").format(field=field, fields=", ".join(FIELDS)),
+                field,
+            )
+        compare = "="
+        if field in COMPARED and value[:1] in {"<", ">"}:
+            compare, value = value[0], value[1:]
+        if field in COMPARED and not re.fullmatch(r"[\d.\-:T]+", value):
+            return Refused("bad_filter", _("{field} wants a number or a date.").format(field=field), field)
+        if field in YES_NO and value not in {"yes", "no"}:
+            return Refused("bad_filter", _("{field} is yes or no.").format(field=field), field)
+        values = tuple(v for v in value.split(",") if v) if field and not match[3].startswith('"') else (value,)
+        if not values:
+            return Refused("bad_filter", _("{field} has no value.").format(field=field), field)
+        terms.append(Term(field, values, negated, compare))
+    return terms

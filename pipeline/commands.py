@@ -1,0 +1,342 @@
+"""Runs commands over selections: frozen, in short transactions, safe to run twice, an answer per shipment.
+
+A selection becomes a batch; whoever holds the batch's lease works it off chunk by chunk, so that a crash leaves either
+a chunk wholly done or not begun, and anybody may go on.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy.exc import IntegrityError
+
+from domain.change import Change
+from domain.commands import COMMANDS, Context, merge_refusal
+from domain.enums import Flag, Op, Stage, Status
+from domain.facts import ShipmentFacts, code_of
+from domain.guards import first
+from domain.results import Refused
+from domain.words import _
+from pipeline.base import Directory, Pipeline
+from store import batches, leases
+from store import tables as t
+from store.apply import OutOfDate, apply, put_in
+from store.batches import Batch, ItemResult
+from store.database import Tx, as_json
+from store.shipments import free_stock, load_facts
+
+log = logging.getLogger("shipdeck.commands")
+
+CHUNK_MS = 25
+"""How long a transaction of a batch should take, so that a scan's commit never waits long."""
+PAGES_PER_JOB = 50
+"""Labels per print job: a jam loses little."""
+
+Progress = Callable[[int, int], Awaitable[None]]
+
+
+class RefusedRow(Struct, frozen=True):
+    """One shipment a command did not touch, and why."""
+
+    id: int
+    code: str
+    reason: str
+
+
+class Report(Struct):
+    """What a command answered."""
+
+    batch: str
+    done: list[int]
+    refused: list[RefusedRow]
+
+
+class UnknownCommand(LookupError):
+    """There is no command of that name."""
+
+
+async def run(
+    p: Pipeline,
+    command: str,
+    ids: Sequence[int],
+    arguments: Mapping[str, Any],
+    who: str,
+    *,
+    source: str = "command_line",
+    explicit: bool = True,
+    seen: Mapping[int, int] | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Run `command` over `ids` to its end and report. `seen` holds the versions the person saw, where there are any."""
+    if command not in COMMANDS and command not in {"merge", "undo"}:
+        raise UnknownCommand(command)
+    selection = [(i, (seen or {}).get(i, 0)) for i in dict.fromkeys(ids)]
+    async with p.store.reading() as tx:
+        known = {
+            r.id for r in await tx.rows("SELECT id FROM shipment WHERE id IN :ids", ids=[i for i, _v in selection])
+        }
+    missing = [RefusedRow(i, "not_found", _("There is no such shipment.")) for i, _v in selection if i not in known]
+    arguments = {**arguments, "_explicit": explicit}
+    async with p.store.transaction() as tx:
+        batch = await batches.create(tx, command, arguments, who, source, [s for s in selection if s[0] in known])
+    await work_off(p, batch, leases.new_owner(), progress=progress)
+    report = await report_of(p, batch)
+    report.refused.extend(missing)
+    return report
+
+
+async def report_of(p: Pipeline, batch: Batch) -> Report:
+    """The report of a batch, finished or not."""
+    async with p.store.reading() as tx:
+        rows = await batches.results(tx, batch.id)
+    return Report(
+        batch.name,
+        [r.shipment_id for r in rows if r.outcome == "done"],
+        [RefusedRow(r.shipment_id, r.code, r.reason) for r in rows if r.outcome == "refused"],
+    )
+
+
+async def work_off(
+    p: Pipeline, batch: Batch, owner: str, *, progress: Progress | None = None, stop: asyncio.Event | None = None
+) -> bool:
+    """Work a batch off until nothing is left; False when another process holds it or `stop` was set."""
+    lease = f"batch:{batch.id}"
+    async with p.store.transaction() as tx:
+        fence = await leases.take(tx, lease, owner, 60_000)
+    if fence is None:
+        return False
+    size = 50
+    while stop is None or not stop.is_set():
+        started = time.perf_counter()
+        count = await _chunk(p, batch, lease, owner, fence, size)
+        if count is None:
+            return False
+        if count == 0:
+            async with p.store.transaction() as tx:
+                if await leases.holds(tx, lease, fence):
+                    await batches.finish(tx, batch.id)
+                    await tx.run("DELETE FROM lease WHERE name = :n", n=lease)
+            return True
+        spent_ms = (time.perf_counter() - started) * 1000
+        size = max(5, min(500, int(size * min(2.0, max(0.5, CHUNK_MS / max(spent_ms, 1))))))
+        if progress is not None:
+            async with p.store.reading() as tx:
+                now = await batches.get(tx, batch.id)
+            if now is not None:
+                await progress(now.done + now.refused, now.total)
+        await asyncio.sleep(0)
+    async with p.store.transaction() as tx:
+        await leases.give_back(tx, lease, owner, fence)
+    return False
+
+
+async def _chunk(p: Pipeline, batch: Batch, lease: str, owner: str, fence: int, size: int) -> int | None:
+    """One transaction of a batch: how many rows it settled, None when the lease was lost."""
+
+    async def work(tx: Tx) -> int | None:
+        if not await leases.renew(tx, lease, owner, fence, 60_000):
+            return None
+        items = await batches.next_items(tx, batch.id, size if batch.command not in {"merge"} else 10_000)
+        if not items:
+            return 0
+        results = await _decide_and_apply(p, tx, batch, items)
+        await batches.record(tx, batch.id, results)
+        return len(results)
+
+    for attempt in range(5):
+        try:
+            return await p.store.retrying(work)
+        except (OutOfDate, IntegrityError):
+            # Somebody was faster, or a constraint stood in the way: smaller bites until one row alone is refused.
+            if attempt == 4:
+                break
+            size = 1 if attempt >= 2 else max(1, size // 4)
+
+    async def refuse(tx: Tx) -> int:
+        items = await batches.next_items(tx, batch.id, 1)
+        reason = _("The database refused this change; nothing of it was written.")
+        await batches.record(tx, batch.id, [ItemResult(i.position, "refused", "conflict", reason) for i in items])
+        return len(items)
+
+    log.warning("batch %s: a row was refused by the database", batch.name)
+    return await p.store.retrying(refuse)
+
+
+async def _decide_and_apply(p: Pipeline, tx: Tx, batch: Batch, items: Sequence[Any]) -> list[ItemResult]:
+    directory = await p.directory(tx)
+    facts = await load_facts(
+        tx,
+        [i.shipment_id for i in items],
+        directory.shops,
+        directory.services,
+        default_warehouse=directory.warehouse_id,
+    )
+    context = await context_for(tx, directory, facts.values(), batch.who, batch.source, batch.arguments)
+    if batch.command == "merge":
+        return await _merge(tx, batch, items, facts)
+    if batch.command == "undo":
+        from pipeline.undo import undo_items
+
+        return await undo_items(tx, batch, items, facts, context)
+    decide = COMMANDS[batch.command]
+    decided: list[tuple[Any, ShipmentFacts, Change]] = []
+    results: list[ItemResult] = []
+    for item in items:
+        f = facts[item.shipment_id]
+        answer = await _changed_since(tx, item, f) or decide(f, batch.arguments, context)
+        if isinstance(answer, Refused):
+            results.append(ItemResult(item.position, "refused", answer.code, answer.message))
+        else:
+            decided.append((item, f, answer))
+    applied = await apply(tx, [(f, c) for _i, f, c in decided], batch.who, batch.id)
+    for shipment_id in applied.new_shipments:
+        log.info("%s made %s", batch.name, code_of(shipment_id))
+    results.extend(ItemResult(i.position, "done", version=f.version + 1, before=before_of(f, c)) for i, f, c in decided)
+    if batch.command == "print" and decided:
+        await _queue_print(tx, batch, directory, [f for _i, f, _c in decided])
+    return results
+
+
+async def context_for(
+    tx: Tx,
+    directory: Directory,
+    facts: Any,
+    who: str,
+    source: str,
+    arguments: Mapping[str, Any],
+) -> Context:
+    """What decisions of one transaction share: free stock above all."""
+    loaded = list(facts)
+    grace = 0
+    if source == "console" and loaded:
+        grace = max(f.shop.settings.grace_s for f in loaded) * 1000
+    return Context(
+        now=tx.now,
+        who=who,
+        install=directory.install,
+        stock=await free_stock(tx, loaded),
+        services=directory.services,
+        grace_ms=grace,
+        explicit=bool(arguments.get("_explicit", True)),
+        printer_id=int(arguments.get("printer_id") or directory.printer_id),
+    )
+
+
+async def _changed_since(tx: Tx, item: Any, f: ShipmentFacts) -> Refused | None:
+    if not item.seen_version or item.seen_version == f.version:
+        return None
+    last = await tx.row("SELECT who, kind FROM event WHERE shipment_id = :id ORDER BY id DESC LIMIT 1", id=f.id)
+    return Refused(
+        "changed_since",
+        _("{who} changed it meanwhile ({what}).").format(
+            who=(last.who if last else "") or _("the worker"), what=last.kind if last else ""
+        ),
+    )
+
+
+def before_of(f: ShipmentFacts, c: Change) -> str:
+    """What an undo needs to know: old values of the changed columns, and what happened to stock and waybills."""
+    old: dict[str, Any] = {}
+    for column in c.set:
+        if column == "service_id":
+            old[column] = f.service.id if f.service else None
+        elif column in {"printed_at", "unchecked"}:
+            old[column] = None if column == "printed_at" else 0
+        elif column in {"collected_by", "courier"}:
+            old[column] = ""
+        else:
+            value = getattr(f, column)
+            old[column] = int(value) if isinstance(value, bool | int) else getattr(value, "value", value)
+    return as_json(
+        {
+            "set": old,
+            "allocated": bool(c.allocate),
+            "deducted": c.deduct,
+            "released": dict(f.allocated) if c.release and not c.deduct else {},
+            "deducted_of": dict(f.allocated) if c.deduct else {},
+            "gave_back": c.give_back,
+            "waybills": {str(w.id): w.state.value for w in f.waybills if w.id in c.waybills},
+            "new_waybill": c.new_waybill is not None,
+            "final": bool(c.lines or c.split_off or c.address or c.customs or c.note is not None or c.submissions),
+        }
+    )
+
+
+async def _queue_print(tx: Tx, batch: Batch, directory: Directory, facts: Sequence[ShipmentFacts]) -> None:
+    """One print job per 50 labels, in the order of the selection."""
+    printer = int(batch.arguments.get("printer_id") or directory.printer_id)
+    serial = int(await tx.value("SELECT count(*) FROM effect WHERE batch_id = :b AND op = 'print'", b=batch.id))
+    rows: list[dict[str, Any]] = []
+    for part in range(0, len(facts), PAGES_PER_JOB):
+        members = facts[part : part + PAGES_PER_JOB]
+        rows.append(
+            {
+                "key": f"print:{batch.name}:{serial + len(rows) + 1:03d}:{batch.id}",
+                "account": f"printer:{printer}",
+                "op": Op.PRINT.value,
+                "batch_id": batch.id,
+                "payload": as_json(
+                    {
+                        "shipments": [f.id for f in members],
+                        "copies": int(batch.arguments.get("copies") or 1),
+                        "title": f"{batch.name}-{serial + len(rows) + 1:03d}",
+                    }
+                ),
+                "due_at": tx.now,
+                "created_at": tx.now,
+            }
+        )
+    await tx.insert(t.effect, rows)
+
+
+async def _merge(tx: Tx, batch: Batch, items: Sequence[Any], facts: Mapping[int, ShipmentFacts]) -> list[ItemResult]:
+    """Merge the whole selection into its first member; who does not fit stays and says why."""
+    results: list[ItemResult] = []
+    target = facts[items[0].shipment_id]
+    joined: list[ShipmentFacts] = []
+    for item in items[1:]:
+        other = facts[item.shipment_id]
+        refused = first(await _changed_since(tx, item, other), merge_refusal(target, other))
+        if refused:
+            results.append(ItemResult(item.position, "refused", refused.code, refused.message))
+            continue
+        joined.append(other)
+        results.append(
+            ItemResult(item.position, "done", version=other.version + 1, before='{"final": true, "set": {}}')
+        )
+    if not joined:
+        refused = Refused("nothing_to_merge", _("Nothing can be merged with it."))
+        return [ItemResult(items[0].position, "refused", refused.code, refused.message), *results]
+    flags = target.flags
+    changes = []
+    for other in joined:
+        # What blocks one blocks the box.
+        flags |= other.flags & (Flag.NOTE_UNREAD | Flag.AFTER_SALE | Flag.UNMATCHED | Flag.UNPAID)
+        changes.append(
+            (
+                other,
+                Change(
+                    set={"stage": int(Stage.CLOSED), "status": Status.MERGED.value},
+                    events=(("merged_into", {"shipment": target.id}),),
+                ),
+            )
+        )
+        await put_in(tx, target, other)
+    due = [f.ship_by for f in (target, *joined) if f.ship_by is not None]
+    changes.append(
+        (
+            target,
+            Change(
+                set={"flags": int(flags | Flag.MERGED), "ship_by": min(due) if due else None},
+                events=(("merged", {"shipments": [f.id for f in joined]}),),
+            ),
+        )
+    )
+    await apply(tx, changes, batch.who, batch.id)
+    results.append(
+        ItemResult(items[0].position, "done", version=target.version + 1, before='{"final": true, "set": {}}')
+    )
+    return results

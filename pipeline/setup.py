@@ -1,0 +1,368 @@
+"""Binding shops, carriers and printers: given fields, a test call, and only then a row with sealed secrets."""
+
+import re
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from connectors import registry
+from connectors.carriers.pool import check_number, normalise_number
+from connectors.contract import Checked, Field
+from connectors.http import WireError
+from domain.clock import SECOND
+from domain.enums import Flag, Op, Stage, Status
+from domain.records import Address
+from domain.results import NotActed, Refused, Unauthorised, Unknown
+from domain.settings import ShopSettings, changed, is_setting
+from domain.words import _
+from pipeline.base import Pipeline, load_settings
+from store import accounts, outbox
+from store.apply import add_events
+from store.database import as_json, from_json
+
+# Settings every account with an HTTP connector understands, beside its connector's own fields.
+CALL_SETTINGS = {"calls_per_second", "parallel", "timeout_s", "settle_s", "allow_plain_http"}
+
+
+class Set(Struct, frozen=True):
+    """An account that was set up (or checked)."""
+
+    id: int
+    name: str
+    checked: Checked
+
+
+def _sort_fields(
+    fields: Sequence[Field], given: Mapping[str, str], secrets: Mapping[str, str], *, shop: bool
+) -> tuple[dict[str, Any], dict[str, str]] | Refused:
+    """Given values into (settings, secrets), or what is missing or unknown."""
+    known = {f.name: f for f in fields}
+    settings: dict[str, Any] = {}
+    policy = ShopSettings()
+    for name, value in given.items():
+        if name in known and known[name].secret:
+            return Refused(
+                "secret_in_argument",
+                _("{name} is a secret: give it by --secret-env {name}=VARIABLE or --secret-stdin {name}.").format(
+                    name=name
+                ),
+                name,
+            )
+        if name in known or name in CALL_SETTINGS:
+            settings[name] = value
+        elif shop and is_setting(name):
+            answer = changed(policy, name, value)
+            if isinstance(answer, Refused):
+                return answer
+            policy = answer
+            settings[name] = getattr(policy, name)
+        else:
+            names = ", ".join(sorted(known))
+            return Refused(
+                "unknown_field", _("There is no field {name}; known: {names}.").format(name=name, names=names), name
+            )
+    for name in secrets:
+        if name not in known:
+            return Refused("unknown_field", _("There is no secret field {name}.").format(name=name), name)
+    for field in fields:
+        have = secrets.get(field.name) if field.secret else settings.get(field.name)
+        if field.required and not have and not field.default:
+            return Refused(
+                "missing_field", _("{label} is missing. {help}").format(label=field.label, help=field.help), field.name
+            )
+        if not field.secret and field.default and field.name not in settings:
+            settings[field.name] = field.default
+    return settings, dict(secrets)
+
+
+def refused(error: WireError) -> Refused:
+    """A failed test call as a refusal."""
+    match error.outcome:
+        case Refused() as r:
+            return r
+        case Unauthorised(code=code, message=message) | Unknown(code=code, message=message):
+            return Refused(code, message)
+        case NotActed(code=code, message=message):
+            return Refused(code, message)
+
+
+async def add_shop(
+    p: Pipeline, platform: str, name: str, given: Mapping[str, str], secrets: Mapping[str, str]
+) -> Set | Refused:
+    """Bind a shop: its connector's test call must succeed first."""
+    if refusal := _bad_name(name):
+        return refusal
+    try:
+        kind = registry.shop(platform)
+    except LookupError as error:
+        return Refused("unknown_platform", str(error))
+    sorted_fields = _sort_fields(kind.declaration.fields, given, secrets, shop=True)
+    if isinstance(sorted_fields, Refused):
+        return sorted_fields
+    settings, sealed = sorted_fields
+    async with p.store.reading() as tx:
+        if await accounts.shop_named(tx, name) is not None:
+            return Refused("name_taken", _("There is a shop of that name already."), "name")
+    binding = p.binding(name, settings, sealed, kind.declaration.limits)
+    try:
+        checked = await kind(binding).check()
+    except WireError as error:
+        return refused(error)
+    finally:
+        await binding.http.aclose()
+    policy = msgspec.convert({k: v for k, v in settings.items() if is_setting(k)}, ShopSettings)
+    async with p.store.transaction() as tx:
+        await accounts.install_code(tx)
+        await accounts.default_warehouse(tx)
+        shop_id = await accounts.add_shop(
+            tx, platform, name, settings, title=checked.title, zone=_zone(checked.zone), currency=checked.currency
+        )
+        account = f"shop:{shop_id}"
+        await accounts.set_secrets(tx, p.sealer, account, sealed)
+        await accounts.set_task(tx, account, "orders", policy.orders_every_s * SECOND, tx.now)
+        await accounts.set_task(tx, account, "products", policy.products_every_s * SECOND, tx.now)
+    return Set(shop_id, name, checked)
+
+
+def _bad_name(name: str) -> Refused | None:
+    if not re.fullmatch(r"[\w][\w .\-]{0,39}", name) or name.isdecimal():
+        return Refused(
+            "bad_name", _("A name has up to 40 letters, digits, spaces, dots or dashes, not only digits."), "name"
+        )
+    return None
+
+
+def _zone(name: str) -> str:
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return "UTC"
+    return name
+
+
+async def check_shop(p: Pipeline, shop_id: int) -> Checked | Refused:
+    """Test a bound shop's connection; success takes it out of a pause at once."""
+    try:
+        connector = await p.shop(shop_id)
+        checked = await connector.check()
+    except WireError as error:
+        return refused(error)
+    async with p.store.transaction() as tx:
+        await outbox.resume(tx, f"shop:{shop_id}")
+        await accounts.update(tx, "shop", shop_id, {"checked_at": tx.now, "currency": checked.currency})
+    return checked
+
+
+async def set_shop(
+    p: Pipeline, shop_id: int, given: Mapping[str, str], secrets: Mapping[str, str]
+) -> dict[str, Any] | Refused:
+    """Change settings, binding fields or secrets of a shop."""
+    async with p.store.reading() as tx:
+        row = await tx.row("SELECT * FROM shop WHERE id = :id", id=shop_id)
+    assert row is not None
+    settings = from_json(row.settings)
+    policy = load_settings(row.settings)
+    fields = {f.name: f for f in registry.shop(row.platform).declaration.fields}
+    for name, value in given.items():
+        if name in fields and fields[name].secret:
+            return Refused("secret_in_argument", _("{name} is a secret: use --secret-env.").format(name=name), name)
+        if is_setting(name):
+            answer = changed(policy, name, value)
+            if isinstance(answer, Refused):
+                return answer
+            policy = answer
+            settings[name] = getattr(policy, name)
+        elif name in fields or name in CALL_SETTINGS:
+            settings[name] = value
+        else:
+            return Refused("unknown_field", _("There is no setting {name}.").format(name=name), name)
+    async with p.store.transaction() as tx:
+        await accounts.update(tx, "shop", shop_id, {"settings": as_json(settings)})
+        await accounts.set_secrets(tx, p.sealer, f"shop:{shop_id}", secrets)
+        for kind, every in (("orders", policy.orders_every_s), ("products", policy.products_every_s)):
+            await accounts.set_task(tx, f"shop:{shop_id}", kind, every * SECOND, tx.now)
+    return dict(settings)
+
+
+async def unbind_shop(p: Pipeline, shop_id: int, who: str) -> int:
+    """T19: sync stops, orders freeze, queued effects stop with `shop_unbound`; everything is kept. Returns those stopped."""
+    account = f"shop:{shop_id}"
+    async with p.store.transaction() as tx:
+        await accounts.update(tx, "shop", shop_id, {"bound": 0, "unbound_at": tx.now})
+        await tx.run("UPDATE sync_task SET enabled = 0 WHERE account = :a", a=account)
+        stopped = await tx.rows(
+            """SELECT e.id, e.shipment_id, e.op, e.waybill_id FROM effect e JOIN shipment s ON s.id = e.shipment_id
+               WHERE s.shop_id = :s AND e.state = 'queued' AND e.code <> 'accepted'""",
+            s=shop_id,
+        )
+        await tx.run(
+            "UPDATE effect SET state = 'withdrawn', code = 'shop_unbound', ended_at = :now WHERE id IN :ids",
+            ids=[r.id for r in stopped],
+            now=tx.now,
+        )
+        asked = [r for r in stopped if r.op == Op.REQUEST_WAYBILL.value]
+        await tx.run(
+            "UPDATE waybill SET state = 'failed', code = 'shop_unbound', ended_at = :now WHERE id IN :ids",
+            ids=[r.waybill_id for r in asked],
+            now=tx.now,
+        )
+        await tx.run(
+            f"""UPDATE shipment SET status = '{Status.FAILED.value}', code = 'shop_unbound', version = version + 1
+                WHERE id IN :ids AND stage = {int(Stage.WAYBILL)}""",
+            ids=[r.shipment_id for r in asked],
+        )
+        await tx.run(
+            f"""UPDATE shipment SET status = '{Status.IN_STOCK.value}', code = 'shop_unbound', version = version + 1
+                WHERE id IN :ids AND status = '{Status.CHECKING.value}'""",
+            ids=[r.shipment_id for r in stopped if r.op == Op.CHECK.value],
+        )
+        await accounts.drop_secrets(tx, account)
+        await add_events(tx, [(r.shipment_id, None, "shop_unbound", {}) for r in stopped], who)
+    return len(stopped)
+
+
+async def cut_over(p: Pipeline, shop_id: int, choice: str, who: str) -> int:
+    """The first-import guard: `ship_these` frees the shop's old open orders, `already_left` books them as shipped outside.
+
+    Nothing is pushed, no stock moves. Returns how many shipments it concerned.
+    """
+    flag = int(Flag.FIRST_IMPORT)
+    async with p.store.transaction() as tx:
+        rows = await tx.rows(
+            f"SELECT id, order_id FROM shipment WHERE shop_id = :s AND (flags & {flag}) <> 0 AND stage = {int(Stage.REVIEW)}",
+            s=shop_id,
+        )
+        move = f", stage = {int(Stage.SHIPPED)}, status = '{Status.OUTSIDE.value}'" if choice == "already_left" else ""
+        await tx.run(
+            f"""UPDATE shipment SET flags = flags & ~{flag}, version = version + 1, changed_at = :now{move}
+                WHERE shop_id = :s AND (flags & {flag}) <> 0 AND stage = {int(Stage.REVIEW)}""",
+            s=shop_id,
+            now=tx.now,
+        )
+        await tx.run(
+            f"UPDATE shipment SET flags = flags & ~{flag} WHERE shop_id = :s AND (flags & {flag}) <> 0", s=shop_id
+        )
+        await accounts.update(tx, "shop", shop_id, {"cut_over": choice})
+        await add_events(tx, [(r.id, r.order_id, f"cut_over_{choice}", {}) for r in rows], who)
+    return len(rows)
+
+
+# ------------------------------------------------------------------ carriers, printers, warehouses
+
+
+async def add_carrier(
+    p: Pipeline, kind_name: str, name: str, given: Mapping[str, str], secrets: Mapping[str, str]
+) -> Set | Refused:
+    """Keep a carrier account; its test call must succeed first (P2)."""
+    if refusal := _bad_name(name):
+        return refusal
+    try:
+        kind = registry.carrier(kind_name)
+    except LookupError as error:
+        return Refused("unknown_carrier", str(error))
+    sorted_fields = _sort_fields(kind.declaration.fields, given, secrets, shop=False)
+    if isinstance(sorted_fields, Refused):
+        return sorted_fields
+    settings, sealed = sorted_fields
+    async with p.store.reading() as tx:
+        if await tx.value("SELECT 1 FROM carrier WHERE name = :n", n=name):
+            return Refused("name_taken", _("There is a carrier account of that name already."), "name")
+    binding = p.binding(name, settings, sealed, kind.declaration.limits)
+    connector = kind(binding)
+    try:
+        checked = await connector.check()
+        services = connector.services()
+    except WireError as error:
+        return refused(error)
+    finally:
+        await binding.http.aclose()
+    async with p.store.transaction() as tx:
+        await accounts.install_code(tx)
+        carrier_id = await accounts.add_carrier(tx, kind_name, name, settings)
+        await accounts.set_secrets(tx, p.sealer, f"carrier:{carrier_id}", sealed)
+        await accounts.set_services(tx, carrier_id, services)
+        await accounts.update(tx, "carrier", carrier_id, {"checked_at": tx.now})
+    return Set(carrier_id, name, checked)
+
+
+async def check_carrier(p: Pipeline, carrier_id: int) -> Checked | Refused:
+    """Test a carrier account and refresh its services."""
+    try:
+        connector = await p.carrier(carrier_id)
+        checked = await connector.check()
+    except WireError as error:
+        return refused(error)
+    async with p.store.transaction() as tx:
+        await accounts.set_services(tx, carrier_id, connector.services())
+        await accounts.update(tx, "carrier", carrier_id, {"checked_at": tx.now})
+        await outbox.resume(tx, f"carrier:{carrier_id}")
+    return checked
+
+
+async def import_numbers(p: Pipeline, carrier_id: int, lines: Sequence[str]) -> tuple[int, list[Refused]]:
+    """Fill a number pool; numbers whose check digit is wrong are left out and named."""
+    async with p.store.reading() as tx:
+        row = await tx.row("SELECT settings FROM carrier WHERE id = :id", id=carrier_id)
+    scheme = str(from_json(row.settings).get("check_digit") or "none") if row else "none"
+    good: list[str] = []
+    bad: list[Refused] = []
+    for line in lines:
+        number = normalise_number(line)
+        if not number:
+            continue
+        why = check_number(number, scheme)
+        if why:
+            bad.append(Refused("bad_number", f"{number}: {why}"))
+        else:
+            good.append(number)
+    async with p.store.transaction() as tx:
+        added = await accounts.add_pool_numbers(tx, carrier_id, list(dict.fromkeys(good)))
+    return added, bad
+
+
+async def add_printer(p: Pipeline, kind_name: str, name: str, given: Mapping[str, str]) -> Set | Refused:
+    """Keep a printer of this host; it must be there."""
+    if refusal := _bad_name(name):
+        return refusal
+    try:
+        kind = registry.printer(kind_name)
+    except LookupError as error:
+        return Refused("unknown_printer", str(error))
+    sorted_fields = _sort_fields(kind.declaration.fields, given, {}, shop=False)
+    if isinstance(sorted_fields, Refused):
+        return sorted_fields
+    async with p.store.reading() as tx:
+        if await tx.value("SELECT 1 FROM printer WHERE name = :n", n=name):
+            return Refused("name_taken", _("There is a printer of that name already."), "name")
+    try:
+        checked = await kind(p.binding(name, sorted_fields[0], {}, None)).check()
+    except WireError as error:
+        return refused(error)
+    async with p.store.transaction() as tx:
+        printer_id = await accounts.add_printer(tx, kind_name, name, socket.gethostname(), sorted_fields[0])
+        await accounts.update(tx, "printer", printer_id, {"checked_at": tx.now})
+    return Set(printer_id, name, checked)
+
+
+async def set_sender(p: Pipeline, warehouse: str, given: Mapping[str, str]) -> Address | Refused:
+    """Set sender fields of a warehouse ('' = the default one)."""
+    unknown = sorted(set(given) - set(Address.__struct_fields__))
+    if unknown:
+        names = ", ".join(Address.__struct_fields__)
+        return Refused(
+            "unknown_field", _("There is no field {name}; known: {names}.").format(name=unknown[0], names=names)
+        )
+    async with p.store.transaction() as tx:
+        row = await accounts.default_warehouse(tx)
+        if warehouse:
+            row = await tx.row("SELECT * FROM warehouse WHERE name = :n", n=warehouse)
+            if row is None:
+                return Refused("not_found", _("There is no warehouse of that name."))
+        sender = {**from_json(row.sender), **given}
+        await accounts.update(tx, "warehouse", row.id, {"sender": as_json(sender)})
+    return msgspec.convert(sender, Address)

@@ -1,0 +1,317 @@
+"""Shipping: the live check before it, and telling the platform after it. Both are effects of the shop's account."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct, structs
+
+from connectors.contract import Gone, Parsed, Poison, Push, Pushed, PushedInPart, PushLine, Repeat
+from domain.change import Change
+from domain.clock import SECOND
+from domain.commands import ship, unship_check
+from domain.enums import EffectState, Op, Stage, Status, Submission
+from domain.facts import ShipmentFacts
+from domain.results import NotActed, NotFound, Refused, Unknown
+from domain.words import _
+from pipeline.base import Pipeline, load_settings
+from pipeline.commands import before_of, context_for
+from pipeline.effects import Handler, Job, Outcome
+from pipeline.sync import policy_of, take_over_chunk
+from store.apply import apply
+from store.database import Tx, from_json
+from store.outbox import Effect
+from store.shipments import load_facts
+
+log = logging.getLogger("shipdeck.ship")
+
+
+# ------------------------------------------------------------------ telling the platform
+
+
+class PushHandler:
+    """Pushes (`Op.PUSH`): number, carrier and, once the goods are written off, the platform's shipped status."""
+
+    op = Op.PUSH
+    group = 20
+
+    async def prepare(self, p: Pipeline, tx: Tx, effects: Sequence[Effect]) -> list[Job]:
+        """What to tell, as it stands now: whether this is the order's last parcel is decided at this moment."""
+        return [Job(e, await _push_of(tx, e)) for e in effects]
+
+    async def act(self, p: Pipeline, account: str, jobs: Sequence[Job]) -> Sequence[Outcome]:
+        """Tell the platform, many orders in one go where it can."""
+        connector = await p.shop(int(account.partition(":")[2]))
+        return await connector.push([j.prepared for j in jobs])
+
+    async def look(self, p: Pipeline, account: str, jobs: Sequence[Job]) -> Sequence[Outcome]:
+        """Read back; a push found in part only goes on with the missing step."""
+        connector = await p.shop(int(account.partition(":")[2]))
+        found = list(await connector.find_push([j.prepared for j in jobs]))
+        partial = [i for i, f in enumerate(found) if isinstance(f, PushedInPart)]
+        if partial:
+            again = await connector.push([structs.replace(jobs[i].prepared, tell=False) for i in partial])
+            for i, outcome in zip(partial, again, strict=True):
+                found[i] = outcome
+        return found
+
+    async def record(self, p: Pipeline, tx: Tx, job: Job, state: EffectState, outcome: Outcome) -> None:
+        """Submission of the order, and the worst of all submissions on the shipment."""
+        e = job.effect
+        if e.shipment_id is None or e.order_id is None:
+            return
+        early = bool(e.payload.get("early"))
+        values: dict[str, Any] | None = None
+        event: str = ""
+        data: dict[str, Any] = {"order": e.order_id}
+        match outcome:
+            case Pushed(number=number):
+                told = Submission.TRACKING_SENT if early else Submission.DONE
+                values = {"state": told.value, "number": number, "code": "", "reason": ""}
+                event = "tracking_sent" if early else "pushed"
+            case Refused(code=code, message=message):
+                values = {"state": Submission.FAILED.value, "code": code, "reason": message[:500]}
+                event, data = "push_refused", {**data, "code": code}
+            case Unknown(code=code, message=message) if state in {EffectState.UNKNOWN, EffectState.PARKED}:
+                if e.looks == 0:
+                    event, data = "push_unknown", {**data, "code": code}
+                values = {"state": Submission.UNKNOWN.value, "code": code, "reason": message[:500]}
+            case NotFound() if state is EffectState.QUEUED:
+                values = {"state": Submission.NONE.value, "code": "", "reason": ""}
+                event = "push_not_found"
+            case _:
+                return
+        directory = await p.directory(tx)
+        facts = await load_facts(
+            tx, [e.shipment_id], directory.shops, directory.services, default_warehouse=directory.warehouse_id
+        )
+        f = facts[e.shipment_id]
+        if e.order_id not in {o.id for o in f.orders}:
+            return
+        if early and values["state"] == Submission.TRACKING_SENT.value and not f.shop.capabilities.early_is_note_only:
+            values["state"] = Submission.DONE.value
+        await apply(
+            tx,
+            [
+                (
+                    f,
+                    Change(
+                        set=worst_submission(f, {e.order_id: Submission(values["state"])}, values),
+                        submissions={e.order_id: values},
+                        events=((event, data),) if event else (),
+                    ),
+                )
+            ],
+            "",
+        )
+        if isinstance(outcome, Refused):
+            await _look_at_orders_soon(tx, f.shop.id)
+
+    def repeat(self, p: Pipeline, account: str, kind: str) -> tuple[Repeat, int]:
+        """What the platform declares."""
+        kept = p.connector_of(account)
+        if kept is None:
+            return Repeat.READ_BACK, 60 * SECOND
+        settle = kept.binding_settings.get("settle_s")
+        return kept.connector.declaration.push_repeat, int(float(settle) * 1000) if settle else 60 * SECOND
+
+
+def worst_submission(f: ShipmentFacts, changed: dict[int, Submission], values: dict[str, Any]) -> dict[str, Any]:
+    """The shipment's status out of all its submissions: the worst wins (failed, unknown, pushing, succeeded)."""
+    if f.stage is not Stage.SHIPPED or f.status in {Status.OUTSIDE, Status.ELSEWHERE}:
+        return {"code": values["code"], "reason": values["reason"]} if values["code"] else {}
+    states = {changed.get(o.id, o.submission) for o in f.orders}
+    if Submission.FAILED in states:
+        status = Status.FAILED
+    elif Submission.UNKNOWN in states:
+        status = Status.UNKNOWN
+    elif states & {Submission.NONE, Submission.TRACKING_SENT}:
+        status = Status.PUSHING
+    else:
+        status = Status.SUCCEEDED
+    bad = status in {Status.FAILED, Status.UNKNOWN}
+    return {
+        "status": status.value,
+        "code": (values["code"] or f.code) if bad else "",
+        "reason": (values["reason"] or f.reason) if bad else "",
+    }
+
+
+async def _push_of(tx: Tx, e: Effect) -> Push | None:
+    s = await tx.row("SELECT * FROM shipment WHERE id = :id", id=e.shipment_id)
+    o = await tx.row("SELECT * FROM orders WHERE id = :id", id=e.order_id)
+    if s is None or o is None:
+        return None
+    early = bool(e.payload.get("early"))
+    shop = await tx.row("SELECT settings FROM shop WHERE id = :id", id=s.shop_id)
+    w = await tx.row(
+        """SELECT w.number, w.tracking, c.name AS carrier, c.settings AS carrier_settings, sv.name AS service
+           FROM waybill w JOIN carrier c ON c.id = w.carrier_id JOIN service sv ON sv.id = w.service_id
+           WHERE w.shipment_id = :s AND w.state = 'obtained' ORDER BY w.generation DESC LIMIT 1""",
+        s=s.id,
+    )
+    lines = await tx.rows(
+        """SELECT ol.platform_line_id, sl.quantity FROM shipment_line sl JOIN order_line ol ON ol.id = sl.order_line_id
+           WHERE sl.shipment_id = :s AND ol.order_id = :o ORDER BY ol.position""",
+        s=s.id,
+        o=o.id,
+    )
+    told = await tx.value("SELECT number FROM submission WHERE shipment_id = :s AND order_id = :o", s=s.id, o=o.id)
+    still_open = await tx.value(
+        f"""SELECT 1 FROM order_line ol WHERE ol.order_id = :o AND ol.ships = 1 AND ol.quantity - ol.cancelled > coalesce((
+               SELECT sum(sl.quantity) FROM shipment_line sl JOIN shipment x ON x.id = sl.shipment_id
+               WHERE sl.order_line_id = ol.id AND x.stage = {int(Stage.SHIPPED)}), 0) LIMIT 1""",
+        o=o.id,
+    )
+    number, carrier, url = "", "", ""
+    if w is not None:
+        wanted = load_settings(shop.settings).send_tracking if shop is not None else "waybill"
+        number = w.tracking if wanted == "tracking" and w.tracking else w.number
+        settings = from_json(w.carrier_settings)
+        carrier = str(settings.get("carrier_name") or w.carrier)
+        url = str(settings.get("tracking_url") or "").replace("{number}", number)
+    return Push(
+        key=e.key,
+        platform_order_id=o.platform_order_id,
+        number=number,
+        carrier=carrier,
+        url=url,
+        lines=tuple(PushLine(ln.platform_line_id, ln.quantity) for ln in lines),
+        tell=bool(number) and told != number,
+        finish=not early and still_open is None,
+        retry=e.attempts > 0,
+    )
+
+
+async def _look_at_orders_soon(tx: Tx, shop_id: int) -> None:
+    """A refusal usually means the order changed on the platform: read it now, not in five minutes."""
+    await tx.run(
+        "UPDATE sync_task SET due_at = :now WHERE account = :a AND kind = 'orders' AND due_at > :now",
+        a=f"shop:{shop_id}",
+        now=tx.now,
+    )
+
+
+# ------------------------------------------------------------------ the live check
+
+
+class Read(Struct, frozen=True, tag=True):
+    """The orders of a shipment as they are on the platform now."""
+
+    items: tuple[Parsed | Poison | Gone, ...]
+
+
+class CheckHandler:
+    """Checks (`Op.CHECK`): read the orders live in bulk; only a clean answer ships."""
+
+    op = Op.CHECK
+    group = 50
+
+    async def prepare(self, p: Pipeline, tx: Tx, effects: Sequence[Effect]) -> list[Job]:
+        """The platform ids of each shipment's orders."""
+        rows = await tx.rows(
+            """SELECT su.shipment_id, o.platform_order_id FROM submission su JOIN orders o ON o.id = su.order_id
+               WHERE su.shipment_id IN :ids AND EXISTS (SELECT 1 FROM shipment_line sl JOIN order_line ol
+                   ON ol.id = sl.order_line_id WHERE sl.shipment_id = su.shipment_id AND ol.order_id = su.order_id)""",
+            ids=[e.shipment_id for e in effects],
+        )
+        by: dict[int, list[str]] = {}
+        for r in rows:
+            by.setdefault(r.shipment_id, []).append(r.platform_order_id)
+        return [Job(e, by.get(e.shipment_id or 0)) for e in effects]
+
+    async def act(self, p: Pipeline, account: str, jobs: Sequence[Job]) -> Sequence[Outcome]:
+        """One bulk read for all of them."""
+        connector = await p.shop(int(account.partition(":")[2]))
+        wanted = sorted({pid for j in jobs for pid in j.prepared})
+        found: dict[str, Parsed | Poison | Gone] = {}
+        for item in await connector.read_orders(wanted):
+            found[item.order.platform_order_id if isinstance(item, Parsed) else item.platform_order_id] = item
+        return [Read(tuple(found[pid] for pid in j.prepared if pid in found)) for j in jobs]
+
+    async def look(self, p: Pipeline, account: str, jobs: Sequence[Job]) -> Sequence[Outcome]:
+        """Reading twice harms nobody."""
+        return await self.act(p, account, jobs)
+
+    async def record(self, p: Pipeline, tx: Tx, job: Job, state: EffectState, outcome: Outcome) -> None:
+        """Take over what was read, then decide to ship on the fresh facts."""
+        e = job.effect
+        if e.shipment_id is None or state is EffectState.QUEUED:
+            return
+        directory = await p.directory(tx)
+        shop_id = int(e.account.partition(":")[2])
+        refusal: Refused | None = None
+        unchecked = False
+        match outcome:
+            case Read(items=items):
+                parsed = [i for i in items if isinstance(i, Parsed)]
+                if parsed:
+                    row = await tx.row("SELECT * FROM shop WHERE id = :id", id=shop_id)
+                    assert row is not None
+                    shop = p.shop_facts(row)
+                    policy = policy_of(shop, row.currency, row.connected_at)
+                    await take_over_chunk(p, tx, shop, policy, parsed, force=True)
+                bad = next((i for i in items if not isinstance(i, Parsed)), None)
+                if isinstance(bad, Gone):
+                    refusal = Refused("order_gone", _("The order is no longer on the platform."))
+                elif bad is not None:
+                    refusal = Refused(bad.code, bad.message)
+                elif len(items) < len(job.prepared):
+                    refusal = Refused("order_gone", _("The platform did not show the order."))
+            case NotActed(code=code, message=message) | Refused(code=code, message=message):
+                if isinstance(outcome, NotActed) and directory.shops[shop_id].settings.ship_unchecked:
+                    unchecked = True
+                else:
+                    refusal = Refused("check_failed", message or code)
+            case _:
+                refusal = Refused("check_failed", _("The platform could not be read."))
+        facts = await load_facts(
+            tx, [e.shipment_id], directory.shops, directory.services, default_warehouse=directory.warehouse_id
+        )
+        f = facts[e.shipment_id]
+        if f.stage is not Stage.TO_PRINT or f.status is not Status.CHECKING:
+            return
+        who = await tx.value("SELECT who FROM batch WHERE id = :id", id=e.batch_id) if e.batch_id else ""
+        context = await context_for(tx, directory, [f], who or "", "worker", {})
+        context.checked, context.unchecked = True, unchecked
+        context.grace_ms = int(e.payload.get("grace_ms") or 0)
+        decision = refusal or ship(f, {"close_refunds": e.payload.get("close_refunds")}, context)
+        if isinstance(decision, Refused):
+            await apply(tx, [(f, unship_check(f, decision.code, decision.message[:500]))], "")
+            await _tell_batch(tx, e, f, "refused", decision)
+            return
+        await apply(tx, [(f, decision)], who or "", e.batch_id)
+        await _tell_batch(tx, e, f, "done", None, before_of(f, decision))
+
+    def repeat(self, p: Pipeline, account: str, kind: str) -> tuple[Repeat, int]:
+        """A read may be repeated at will."""
+        return Repeat.HONOURS_KEY, 0
+
+
+async def _tell_batch(
+    tx: Tx, e: Effect, f: ShipmentFacts, outcome: str, refused: Refused | None, before: str = ""
+) -> None:
+    """The batch that asked to ship learns how it really went; `l` and undo look there."""
+    if e.batch_id is None:
+        return
+    row = await tx.row(
+        "SELECT position, outcome FROM batch_item WHERE batch_id = :b AND shipment_id = :s", b=e.batch_id, s=f.id
+    )
+    if row is None:
+        return
+    if refused is not None:
+        await tx.run("UPDATE batch SET done = done - 1, refused = refused + 1 WHERE id = :b", b=e.batch_id)
+    await tx.run(
+        """UPDATE batch_item SET outcome = :o, code = :c, reason = :r, version = :v, before = :before
+           WHERE batch_id = :b AND position = :p""",
+        o=outcome,
+        c=refused.code if refused else "",
+        r=refused.message[:500] if refused else "",
+        v=f.version + 1,
+        before=before,
+        b=e.batch_id,
+        p=row.position,
+    )
+
+
+HANDLERS: tuple[Handler, ...] = (PushHandler(), CheckHandler())

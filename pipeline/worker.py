@@ -1,0 +1,321 @@
+"""The worker: everything slow. Ticks, finds what is due, serves each account under its lease, works off batches.
+
+APScheduler is only the ticker, with its memory store; due times, cursors and leases are rows of ours, so that several
+workers, a restart and a manual "now" all take the same path.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from importlib.metadata import version
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from connectors.http import WireError
+from domain.clock import MINUTE, SECOND
+from domain.enums import Op
+from domain.results import Unauthorised
+from domain.words import _
+from pipeline import printing, ship, waybills
+from pipeline.base import Pipeline
+from pipeline.commands import work_off
+from pipeline.effects import LEASE_MS, AccountRunner, Handler, step
+from pipeline.sync import OrderSync, SyncStopped, sync_products
+from store import accounts, batches, leases, outbox
+from store.database import Tx
+from store.reader import Watch
+
+log = logging.getLogger("shipdeck.worker")
+
+TICK_S = 1.0
+POLL_S = 0.1
+
+HANDLERS: dict[Op, Handler] = {h.op: h for h in (*waybills.HANDLERS, *ship.HANDLERS, *printing.HANDLERS)}
+
+
+class Worker:
+    """One worker process. `run()` returns when `stop` was asked for and everything in hand has settled."""
+
+    def __init__(self, p: Pipeline) -> None:
+        self.p = p
+        self.owner = leases.new_owner()
+        self.started_at = p.clock()
+        self.stop = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._serving: dict[str, asyncio.Task[None]] = {}
+        self._idle_since: float | None = None
+
+    def ask_to_stop(self) -> None:
+        """Drain: claim nothing new, finish what is in hand."""
+        self.stop.set()
+        self._wake.set()
+
+    async def run(self, *, until_idle: bool = False) -> None:
+        """Work until asked to stop (or, with `until_idle`, until nothing is due or waiting)."""
+        scheduler = AsyncIOScheduler(
+            timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+        scheduler.add_job(self._on_tick, "interval", seconds=TICK_S, id="tick")
+        scheduler.add_job(self._beat, "interval", seconds=5, id="beat")
+        scheduler.add_job(self._tidy, "interval", seconds=300, id="tidy")
+        scheduler.start()
+        listening = asyncio.create_task(self._listen())
+        try:
+            await self._beat()
+            while not self.stop.is_set():
+                self._wake.clear()
+                busy = await self.tick()
+                if until_idle and not busy and not self._serving and not await self._anything_waiting():
+                    break
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), TICK_S)
+        finally:
+            scheduler.shutdown(wait=False)
+            listening.cancel()
+            self.stop.set()
+            if self._serving:
+                await asyncio.wait(self._serving.values(), timeout=60)
+            for task in self._serving.values():
+                task.cancel()
+            async with self.p.store.transaction() as tx:
+                await leases.leave(tx, self.owner)
+            await self.p.store.checkpoint()
+
+    async def _on_tick(self) -> None:
+        self._wake.set()
+
+    async def _beat(self) -> None:
+        async with self.p.store.transaction() as tx:
+            await leases.beat(tx, self.owner, self.started_at, version("shipdeck"))
+
+    async def _tidy(self) -> None:
+        """Fold PostgreSQL's counter deltas, forget dead workers, write the WAL back."""
+        async with self.p.store.transaction() as tx:
+            await fold_counters(tx)
+            await tx.run("DELETE FROM worker WHERE beat_at < :old", old=tx.now - 60 * MINUTE)
+        await self.p.store.checkpoint()
+
+    async def _listen(self) -> None:
+        """Wake up as soon as another process has committed something."""
+        if self.p.store.dialect == "postgresql":
+            await self._listen_postgresql()
+            return
+        with Watch(self.p.store.place) as watch:
+            while True:
+                await asyncio.sleep(POLL_S)
+                if watch.changed():
+                    self._wake.set()
+
+    async def _listen_postgresql(self) -> None:
+        import asyncpg
+
+        while True:
+            try:
+                connection = await asyncpg.connect(self.p.store.place.url)
+                try:
+                    await connection.add_listener("shipdeck", lambda *_a: self._wake.set())
+                    self._wake.set()
+                    closed = asyncio.Event()
+                    connection.add_termination_listener(lambda _c: closed.set())
+                    await closed.wait()
+                finally:
+                    await connection.close()
+            except (OSError, asyncpg.PostgresError) as error:
+                log.warning("not listening: %s", type(error).__name__)
+                await asyncio.sleep(TICK_S)
+
+    # -------------------------------------------------------------- what is due
+
+    async def tick(self) -> bool:
+        """Start serving whatever is due; True when something was started."""
+        for account in [a for a, t in self._serving.items() if t.done()]:
+            task = self._serving.pop(account)
+            if not task.cancelled() and task.exception() is not None:
+                log.error("serving %s failed", account, exc_info=task.exception())
+        due: dict[str, None] = {}
+        async with self.p.store.reading() as tx:
+            for task_row in await accounts.due_tasks(tx):
+                due[task_row.account] = None
+            for account in await outbox.due_accounts(tx, await self._accounts(tx)):
+                due[account] = None
+            if await batches.unfinished(tx):
+                due["batches"] = None
+        started = False
+        for account in due:
+            if account not in self._serving and not self.stop.is_set():
+                self._serving[account] = asyncio.create_task(self._serve(account))
+                started = True
+        return started
+
+    async def _accounts(self, tx: Tx) -> list[str]:
+        """Accounts whose effects this host may serve: printers only here."""
+        host = socket.gethostname()
+        return [
+            *(f"shop:{s.id}" for s in await accounts.shops(tx)),
+            *(f"carrier:{c.id}" for c in await accounts.carriers(tx)),
+            *(f"printer:{r.id}" for r in await accounts.printers(tx) if r.host == host),
+        ]
+
+    async def _anything_waiting(self) -> bool:
+        """Effects or batches that will fall due by themselves soon (retries, looks)."""
+        async with self.p.store.reading() as tx:
+            soon = await tx.value(
+                """SELECT 1 FROM effect WHERE state IN ('queued', 'running', 'unknown') AND code <> 'accepted'
+                   AND due_at < :soon LIMIT 1""",
+                soon=tx.now + 60 * SECOND,
+            )
+            return soon is not None or bool(await batches.unfinished(tx))
+
+    async def _serve(self, account: str) -> None:
+        if account == "batches":
+            await self._serve_batches()
+        else:
+            async with self.p.store.transaction() as tx:
+                fence = await leases.take(tx, account, self.owner, LEASE_MS)
+            if fence is None:
+                return
+            try:
+                await asyncio.gather(self._sync(account, fence), self._effects(account, fence))
+            finally:
+                async with self.p.store.transaction() as tx:
+                    await leases.give_back(tx, account, self.owner, fence)
+        self._wake.set()
+
+    async def _serve_batches(self) -> None:
+        async with self.p.store.reading() as tx:
+            waiting = await batches.unfinished(tx)
+        for batch in waiting:
+            if self.stop.is_set():
+                return
+            await work_off(self.p, batch, self.owner, stop=self.stop)
+
+    async def _effects(self, account: str, fence: int) -> None:
+        runner = AccountRunner(self.p, account, self.owner, fence, HANDLERS, self.stop)
+        await runner.run()
+
+    async def _sync(self, account: str, fence: int) -> None:
+        if not account.startswith("shop:"):
+            return
+        async with self.p.store.reading() as tx:
+            due = [t.kind for t in await accounts.due_tasks(tx) if t.account == account]
+        for kind in due:
+            if not self.stop.is_set():
+                await sync_account(self.p, account, kind, fence)
+
+
+async def sync_account(p: Pipeline, account: str, kind: str, fence: int, *, full: bool = False) -> str:
+    """Run one sync task under the account's lease and note how it went; returns '' or a reason code."""
+    shop_id = int(account.partition(":")[2])
+    async with p.store.transaction() as tx:
+        task = await accounts.task(tx, account, kind)
+        every = task.every_ms if task is not None else 5 * MINUTE
+        await accounts.update_task(tx, account, kind, {"started_at": tx.now})
+    code, message, paused = "", "", False
+    seen = changed = 0
+    step(f"sync.{kind}")
+    try:
+        if kind == "orders":
+            counts = await OrderSync(p, shop_id, account, fence).run(full=full)
+            seen, changed = counts.seen, counts.new + counts.changed
+        else:
+            seen = await sync_products(p, shop_id, account, fence)
+    except WireError as error:
+        code, message, paused = error.outcome.code, error.outcome.message, isinstance(error.outcome, Unauthorised)
+    except SyncStopped as error:
+        code, message = "sync_stopped", str(error)
+    except LookupError as error:
+        code, message = "no_connector", str(error)
+    async with p.store.transaction() as tx:
+        if not await leases.holds(tx, account, fence):
+            return "lease_lost"
+        if code:
+            wait = await outbox.failing(tx, account, code, message, paused=paused)
+            log.warning("sync of %s %s: %s", account, kind, code)
+            values = {
+                "due_at": tx.now + min(wait, every),
+                "code": code,
+                "message": message[:500],
+                "fails": (task.fails if task is not None else 0) + 1,
+            }
+        else:
+            await outbox.healthy(tx, account)
+            values = {
+                "due_at": tx.now + every,
+                "ok_at": tx.now,
+                "code": "",
+                "message": "",
+                "fails": 0,
+                "seen": seen,
+                "changed": changed,
+            }
+        await accounts.update_task(tx, account, kind, values)
+    return code
+
+
+async def sync_now(
+    p: Pipeline, shop_id: int, kinds: tuple[str, ...] = ("orders",), *, full: bool = False
+) -> dict[str, str]:
+    """Sync a shop from this process: its lease is taken, or the worker that holds it is asked to do it now.
+
+    Returns kind → '' or a reason code (`asked_worker` when another process does it).
+    """
+    account, owner = f"shop:{shop_id}", leases.new_owner()
+    async with p.store.transaction() as tx:
+        fence = await leases.take(tx, account, owner, LEASE_MS)
+        if fence is None:
+            await tx.run("UPDATE sync_task SET due_at = :now WHERE account = :a", now=tx.now, a=account)
+            return dict.fromkeys(kinds, "asked_worker")
+    keeper = asyncio.create_task(_keep(p, account, owner, fence))
+    try:
+        return {kind: await sync_account(p, account, kind, fence, full=full) for kind in kinds}
+    finally:
+        keeper.cancel()
+        async with p.store.transaction() as tx:
+            await leases.give_back(tx, account, owner, fence)
+
+
+async def _keep(p: Pipeline, account: str, owner: str, fence: int) -> None:
+    while True:
+        await asyncio.sleep(LEASE_MS / 4000)
+        async with p.store.transaction() as tx:
+            await leases.renew(tx, account, owner, fence, LEASE_MS)
+
+
+async def fold_counters(tx: Tx) -> None:
+    """Add up PostgreSQL's stage-count deltas into one row per place."""
+    if tx.dialect != "postgresql":
+        return
+    rows = await tx.rows(
+        """WITH gone AS (DELETE FROM stage_count RETURNING shop_id, stage, status, n)
+           SELECT shop_id, stage, status, CAST(sum(n) AS bigint) AS n FROM gone GROUP BY 1, 2, 3"""
+    )
+    for r in rows:
+        if r.n:
+            await tx.run(
+                "INSERT INTO stage_count (shop_id, stage, status, n) VALUES (:shop, :stage, :status, :n)",
+                shop=r.shop_id,
+                stage=r.stage,
+                status=r.status,
+                n=r.n,
+            )
+
+
+async def serve(p: Pipeline, *, until_stdin_closes: bool = False) -> None:
+    """Run a worker until SIGTERM or SIGINT (or until the console that started it closes our stdin)."""
+    worker = Worker(p)
+    loop = asyncio.get_running_loop()
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sig, worker.ask_to_stop)
+    if until_stdin_closes:
+        loop.add_reader(0, _stdin_ready, worker, loop)
+    log.info(_("worker %s started"), worker.owner)
+    await worker.run()
+
+
+def _stdin_ready(worker: Worker, loop: asyncio.AbstractEventLoop) -> None:
+    if not os.read(0, 1024):
+        loop.remove_reader(0)
+        worker.ask_to_stop()

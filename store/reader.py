@@ -1,0 +1,88 @@
+"""Reads for screens and the command line: a read-only connection and plain SQL, without SQLAlchemy.
+
+sqlite3 answers in place; asyncpg over the network. Rows are plain dicts.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from domain.words import _
+from store.dialect import for_postgresql, for_sqlite
+from store.place import Place
+
+
+class NothingThere(LookupError):
+    """There is no database yet at this place."""
+
+
+class Reader:
+    """A read-only view of one database; use as an async context manager."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.dialect = place.dialect
+        self._sqlite: sqlite3.Connection | None = None
+        self._postgresql: Any = None
+
+    async def __aenter__(self) -> Self:
+        if self.place.file is not None:
+            if not self.place.file.exists():
+                raise NothingThere(_("There is no database at {file} yet.").format(file=self.place.file))
+            self._sqlite = sqlite3.connect(f"file:{self.place.file}?mode=ro", uri=True, isolation_level=None)
+            self._sqlite.row_factory = sqlite3.Row
+            self._sqlite.execute("PRAGMA busy_timeout=10000")
+        else:
+            import asyncpg
+
+            self._postgresql = await asyncpg.connect(self.place.url)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._sqlite is not None:
+            self._sqlite.close()
+        if self._postgresql is not None:
+            await self._postgresql.close()
+
+    async def fetch(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Every row of a query as dicts."""
+        if self._sqlite is not None:
+            text, bound = for_sqlite(sql, params or {})
+            return [dict(row) for row in self._sqlite.execute(text, bound)]
+        text, values = for_postgresql(sql, params or {})
+        return [dict(row) for row in await self._postgresql.fetch(text, *values)]
+
+    async def one(self, sql: str, params: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """The first row, or None."""
+        rows = await self.fetch(sql, params)
+        return rows[0] if rows else None
+
+
+class Watch:
+    """Tells when another connection has committed to an SQLite file; one `PRAGMA data_version` on one connection."""
+
+    def __init__(self, place: Place) -> None:
+        if place.file is None:
+            raise ValueError("PostgreSQL notifies by itself")
+        self._connection = sqlite3.connect(f"file:{place.file}?mode=ro", uri=True, isolation_level=None)
+        self._seen = self._version()
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def changed(self) -> bool:
+        """Has anything been committed since the last call?"""
+        now = self._version()
+        before, self._seen = self._seen, now
+        return now != before
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()

@@ -312,10 +312,12 @@ def failure(answer: Answer, acts: bool, code: str = "", message: str = "") -> Wi
     `code` and `message` are what the platform's own error body said; they win over ours in the text.
     """
     status = answer.status
-    words = message or (answer.text() if not _looks_html(answer) else _("The server answered a web page, not data."))
+    # Never the body itself: a truncated page of orders would put buyers' data into an error text.
+    words = message or _("The server answered a web page, not data.") if _looks_html(answer) else message
+    words = words or _("The server answered with status {status}.").format(status=status)
     outcome: Failure
     if status == 401:
-        outcome = Unauthorised("unauthorised", words)
+        outcome = Unauthorised(code or "unauthorised", words)
     elif status == 429 or (status == 503 and "retry-after" in answer.headers):
         outcome = NotActed("throttled" if status == 429 else "unavailable", words, retry_after_ms(answer))
     elif status >= 500 or 200 <= status < 300:

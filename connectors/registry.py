@@ -58,3 +58,25 @@ def carrier(name: str) -> type[CarrierConnector]:
 def printer(name: str) -> type[PrinterConnector]:
     """The printer connector of that name. Raises `UnknownConnector` or `BrokenConnector`."""
     return _load("printer", name)  # type: ignore[return-value]
+
+
+def installed() -> list[dict[str, str]]:
+    """Every installed connector with its package and version; a broken one with its problem."""
+    rows = []
+    for (kind, name), entry in sorted(_entries().items()):
+        problem = ""
+        try:
+            _load(kind, name)
+        except LookupError as error:
+            problem = str(error)
+        package = entry.dist
+        rows.append(
+            {
+                "kind": kind,
+                "name": name,
+                "package": package.name if package else "",
+                "version": package.version if package else "",
+                "problem": problem,
+            }
+        )
+    return rows

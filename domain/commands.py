@@ -377,19 +377,19 @@ def abandon(f: ShipmentFacts, _a: Arguments, _x: Context) -> Decision:
     if refused := guards.bound(f):
         return refused
     lost = list(f.voiding)
-    if f.waybill and f.waybill.state is WaybillState.UNKNOWN:
+    if f.waybill and f.waybill.state in {WaybillState.UNKNOWN, WaybillState.WAITING}:
         lost.append(f.waybill)
     if not lost:
         return Refused("nothing_to_abandon", _("No number of it waits for its void or is unknown."))
-    if refused := guards.nothing_under_way(f, Op.VOID_WAYBILL):
-        return refused
+    if any(e.op in {Op.VOID_WAYBILL, Op.REQUEST_WAYBILL} and e.state.value == "running" for e in f.effects):
+        return Refused("effect_running", _("The carrier is being asked this moment; try again."))
     moved = {}
-    if f.stage is Stage.WAYBILL and f.status in {Status.UNKNOWN, Status.CLOSING}:
+    if f.stage is Stage.WAYBILL and f.status in {Status.UNKNOWN, Status.WAITING, Status.CLOSING}:
         moved = _moved(Stage.WAYBILL, Status.FAILED, code="abandoned", reason=_("The number was abandoned."))
     return Change(
         set=moved,
         waybills={w.id: {"state": WaybillState.ABANDONED.value} for w in lost},
-        withdraw=frozenset({Op.VOID_WAYBILL}),
+        withdraw=frozenset({Op.VOID_WAYBILL, Op.REQUEST_WAYBILL}),
         events=_event("waybill_abandoned", numbers=[w.number or w.reference for w in lost]),
     )
 

@@ -39,9 +39,9 @@ Progress = Callable[[int, int], Awaitable[None]]
 
 
 class RefusedRow(Struct, frozen=True):
-    """One shipment a command did not touch, and why."""
+    """One shipment a command did not touch, and why. `id` is the given text where it names no shipment."""
 
-    id: int
+    id: int | str
     code: str
     reason: str
 

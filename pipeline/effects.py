@@ -28,6 +28,9 @@ log = logging.getLogger("shipdeck.effects")
 
 LEASE_MS = 120 * SECOND
 MAX_IN_HAND = 40
+CIRCUIT_MS = 32 * SECOND
+"""A back-off this long means five failures in a row: the runner stops and the account says so."""
+_TROUBLE = {"unreachable", "unavailable", "server_error", "timeout", "cut_off", "not_understood", "not_json"}
 ACCEPTED_STEPS = (5 * SECOND, 15 * SECOND, 60 * SECOND, 5 * MINUTE, 10 * MINUTE)
 """How often a result that comes later is asked for, where the third party names no time itself."""
 GIVE_UP_MS = 24 * 60 * MINUTE
@@ -89,6 +92,7 @@ class AccountRunner:
         self._in_hand: dict[asyncio.Task[list[tuple[Job, bool, Outcome]]], list[Effect]] = {}
         self._lost = False
         self._halted = False
+        self._troubled = True
         self._lease_until = p.clock() + LEASE_MS
         self._random = random.Random()
         self.settled = 0
@@ -234,8 +238,7 @@ class AccountRunner:
                     due = tx.now + (wait if wait is not None else self._backoff(e.attempts + e.looks))
                 if e.code == "accepted":
                     code = "accepted"
-                if code in {"unreachable", "unavailable", "server_error", "timeout", "cut_off", "not_understood"}:
-                    await outbox.failing(tx, self.account, code, message, paused=False)
+                await self._troubled_by(tx, code, message)
                 if code in {"lease_lost", "no_connector"}:
                     self._halted = True
             case Unauthorised(code=code, message=message):
@@ -243,6 +246,7 @@ class AccountRunner:
                 await outbox.failing(tx, self.account, code, message, paused=True)
                 self._halted = True
             case Unknown(code=code, message=message):
+                await self._troubled_by(tx, code, message)
                 if repeat is Repeat.NEITHER:
                     state = EffectState.PARKED
                 elif repeat is Repeat.HONOURS_KEY:
@@ -267,14 +271,26 @@ class AccountRunner:
             case Accepted(poll_at=poll_at):
                 state, code = EffectState.QUEUED, "accepted"
                 due = max(poll_at, tx.now)
-                await outbox.healthy(tx, self.account)
+                await self._answered_well(tx)
             case _:
-                await outbox.healthy(tx, self.account)
+                await self._answered_well(tx)
         if not await outbox.settle(tx, e, self.fence, state, code=code, message=message, due_at=due, reset_looks=reset):
             log.warning("effect %s was taken over by another worker; this result is not written", e.key)
             return 0
         await handler.record(self.p, tx, job, state, outcome)
         return int(state in {EffectState.DONE, EffectState.FAILED, EffectState.PARKED})
+
+    async def _troubled_by(self, tx: Tx, code: str, message: str) -> None:
+        """Count a failure of the account itself; one that keeps failing is left alone for a while."""
+        if code in _TROUBLE:
+            self._troubled = True
+            wait = await outbox.failing(tx, self.account, code, message, paused=False)
+            self._halted = self._halted or wait >= CIRCUIT_MS
+
+    async def _answered_well(self, tx: Tx) -> None:
+        if self._troubled:
+            await outbox.healthy(tx, self.account)
+            self._troubled = False
 
     def _backoff(self, tries: int) -> int:
         """Full jitter, doubling, never longer than 15 minutes."""

@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from connectors import registry
 from connectors.carriers.pool import check_number, normalise_number
-from connectors.contract import Checked, Field
+from connectors.contract import Checked, Field, Printed, PrintRequest
 from connectors.http import WireError
+from connectors.labels import Slip, SlipLine, packing_slip
 from domain.clock import SECOND
 from domain.enums import Flag, Op, Stage, Status
 from domain.records import Address
@@ -366,3 +367,13 @@ async def set_sender(p: Pipeline, warehouse: str, given: Mapping[str, str]) -> A
         sender = {**from_json(row.sender), **given}
         await accounts.update(tx, "warehouse", row.id, {"sender": as_json(sender)})
     return msgspec.convert(sender, Address)
+
+
+async def test_printer(p: Pipeline, printer_id: int) -> str | Refused:
+    """Print a test page; returns what the printer calls the job."""
+    label = packing_slip(
+        Slip(code="TEST", recipient=Address(name="shipdeck"), lines=(SlipLine("TEST", "测试 Zażółć", 1),))
+    )
+    connector = await p.printer(printer_id)
+    answer = await connector.send(PrintRequest(f"test-{p.clock()}", "test", (label,)))
+    return answer.reference if isinstance(answer, Printed) else Refused(answer.code, answer.message)

@@ -42,7 +42,7 @@ class PushHandler:
     async def act(self, p: Pipeline, account: str, jobs: Sequence[Job]) -> Sequence[Outcome]:
         """Tell the platform, many orders in one go where it can."""
         connector = await p.shop(int(account.partition(":")[2]))
-        return await connector.push([j.prepared for j in jobs])
+        return [_in_part_is_unknown(o) for o in await connector.push([j.prepared for j in jobs])]
 
     async def look(self, p: Pipeline, account: str, jobs: Sequence[Job]) -> Sequence[Outcome]:
         """Read back; a push found in part only goes on with the missing step."""
@@ -53,7 +53,7 @@ class PushHandler:
             again = await connector.push([structs.replace(jobs[i].prepared, tell=False) for i in partial])
             for i, outcome in zip(partial, again, strict=True):
                 found[i] = outcome
-        return found
+        return [_in_part_is_unknown(o) for o in found]
 
     async def record(self, p: Pipeline, tx: Tx, job: Job, state: EffectState, outcome: Outcome) -> None:
         """Submission of the order, and the worst of all submissions on the shipment."""
@@ -114,6 +114,13 @@ class PushHandler:
             return Repeat.READ_BACK, 60 * SECOND
         settle = kept.binding_settings.get("settle_s")
         return kept.connector.declaration.push_repeat, int(float(settle) * 1000) if settle else 60 * SECOND
+
+
+def _in_part_is_unknown(outcome: Outcome) -> Outcome:
+    """Number told, status not: the read-back finds just that and goes on with the missing step."""
+    if isinstance(outcome, PushedInPart):
+        return Unknown("pushed_in_part", _("The number is there, the status is not yet."))
+    return outcome
 
 
 def worst_submission(f: ShipmentFacts, changed: dict[int, Submission], values: dict[str, Any]) -> dict[str, Any]:

@@ -102,7 +102,7 @@ class WaybillHandler:
     async def record(self, p: Pipeline, tx: Tx, job: Job, state: EffectState, outcome: Outcome) -> None:
         """Waybill and shipment follow the answer; a shipment closed meanwhile gets its number voided."""
         waybill_id = job.effect.waybill_id
-        if waybill_id is None or job.effect.shipment_id is None:
+        if waybill_id is None or job.effect.shipment_id is None or job.prepared is None:
             return
         directory = await p.directory(tx)
         facts = await load_facts(

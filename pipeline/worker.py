@@ -119,7 +119,7 @@ class Worker:
                     await connection.add_listener("shipdeck", lambda *_a: self._wake.set())
                     self._wake.set()
                     closed = asyncio.Event()
-                    connection.add_termination_listener(lambda _c: closed.set())
+                    connection.add_termination_listener(lambda _c, e=closed: e.set())
                     await closed.wait()
                 finally:
                     await connection.close()

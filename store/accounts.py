@@ -220,3 +220,19 @@ async def update_task(tx: Tx, account: str, kind: str, values: Mapping[str, Any]
     """Set columns of a task."""
     columns = ", ".join(f"{name} = :{name}" for name in values)
     await tx.run(f"UPDATE sync_task SET {columns} WHERE account = :_a AND kind = :_k", _a=account, _k=kind, **values)
+
+
+async def warehouses(tx: Tx) -> Sequence[Any]:
+    """Every warehouse, the default one first."""
+    return await tx.rows("SELECT * FROM warehouse ORDER BY is_default DESC, id")
+
+
+async def health(tx: Tx, account: str) -> Any:
+    """How an account fares, or None when it never failed nor answered."""
+    return await tx.row("SELECT * FROM account_health WHERE account = :a", a=account)
+
+
+async def free_numbers(tx: Tx) -> dict[int, int]:
+    """Free numbers per pool."""
+    rows = await tx.rows("SELECT carrier_id, count(*) AS n FROM pool_number WHERE state = 'free' GROUP BY carrier_id")
+    return {r.carrier_id: r.n for r in rows}

@@ -97,3 +97,24 @@ async def _newest_allocations(tx: Tx, variant_id: int, warehouse_id: int) -> Seq
         v=variant_id,
         w=warehouse_id,
     )
+
+
+async def balances(tx: Tx, sku: str = "") -> Sequence[Any]:
+    """Every tracked variant (or those of one SKU) with its balance and how many shipments wait for it."""
+    return await tx.rows(
+        """SELECT v.sku, v.name, v.tracked, w.name AS warehouse, st.on_hand, st.reserved,
+               (SELECT count(DISTINCT s.id) FROM shipment s JOIN shipment_line sl ON sl.shipment_id = s.id
+                JOIN order_line ol ON ol.id = sl.order_line_id JOIN listing_item li ON li.listing_id = ol.listing_id
+                WHERE li.variant_id = v.id AND s.stage = 4 AND s.status = 'out_of_stock') AS waiting
+           FROM stock st JOIN variant v ON v.id = st.variant_id JOIN warehouse w ON w.id = st.warehouse_id
+           WHERE :all = 1 OR v.sku = :sku ORDER BY v.sku, v.id""",
+        all=int(not sku),
+        sku=sku,
+    )
+
+
+async def ledger(tx: Tx, sku: str) -> Sequence[Any]:
+    """The moves of a SKU, oldest first."""
+    return await tx.rows(
+        "SELECT m.* FROM stock_move m JOIN variant v ON v.id = m.variant_id WHERE v.sku = :sku ORDER BY m.id", sku=sku
+    )

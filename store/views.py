@@ -297,14 +297,12 @@ async def detail(reader: Fetches, shipment_id: int) -> dict[str, Any] | None:
         key,
     )
     fields = "name, company, line1, line2, city, state, postcode, country, phone, email, source"
-    shown["address"] = (
-        await reader.fetch(
-            f"""SELECT {fields} FROM address WHERE id = (SELECT coalesce(s.address_id, o.address_id) FROM shipment s
-                JOIN orders o ON o.id = s.order_id WHERE s.id = :id)""",
-            key,
-        )
-        or [None]
-    )[0]
+    addresses = await reader.fetch(
+        f"""SELECT {fields} FROM address WHERE id = (SELECT coalesce(s.address_id, o.address_id) FROM shipment s
+            JOIN orders o ON o.id = s.order_id WHERE s.id = :id)""",
+        key,
+    )
+    shown["address"] = addresses[0] if addresses else None
     shown["notes"] = [
         {**r, "at": iso(r["at"]), "read_at": iso(r["read_at"])}
         for r in await reader.fetch(

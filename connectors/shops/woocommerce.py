@@ -677,15 +677,14 @@ class WooCommerce:
     async def _get(
         self, path: str, kind: type[T], params: Mapping[str, str] | None = None, keyed: bool = True
     ) -> tuple[T, Answer]:
-        for last in (False, True):
+        for _attempt in range(2):
             answer = await self._send("GET", path, params, keyed=keyed)
             if not 200 <= answer.status < 300:
                 break
             try:
                 return _decode(answer.body, kind), answer
             except msgspec.MsgspecError:
-                if last:
-                    break  # Half a body or a passing maintenance page is worth a second look, not a third.
+                continue  # Half a body or a passing maintenance page is worth a second look.
         raise _failed(answer, acts=False)
 
     async def _write(self, method: str, path: str, json: Any, kind: type[T]) -> T:

@@ -1,0 +1,268 @@
+"""`shipdeck …`: reads the arguments and runs one command. Exit 0 all done, 1 some refused or failed, 2 wrong usage.
+
+Imports stay light: what a command needs is imported when it runs.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from domain.words import _
+
+STAGES = ("review", "processing", "waybill", "to_print", "shipped", "closed", "all")
+
+
+def _common() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    none = argparse.SUPPRESS
+    common.add_argument("--db", metavar="URL", default=none, help=_("sqlite:///… or postgresql://…"))
+    common.add_argument("--json", action="store_true", default=none, help=_("one JSON document on standard output"))
+    common.add_argument("--as", dest="who", metavar="NAME", default=none, help=_("who works"))
+    common.add_argument("--verbose", action="store_true", default=none, help=_("log to standard error"))
+    return common
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    from console.actions import ACTIONS
+
+    common = _common()
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False,
+        prog="shipdeck",
+        description=_("Carry every shop's orders from review to shipped."),
+        parents=[common],
+    )
+    parser.add_argument("--version", action="store_true", help=_("print the version"))
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
+
+    for action in ACTIONS:
+        sub = add(action.name, f"{action.title}: {action.help}")
+        sub.add_argument("ids", nargs="*", metavar="ID", help=_("code, id, order number or waybill number"))
+        sub.add_argument("--where", metavar="EXPR", help=_("the / filter, e.g. 'shop:PL-Woo country:PL'"))
+        sub.add_argument("--all", action="store_true", help=_("everything in its stage"))
+        sub.add_argument("--wait", type=float, metavar="S", help=_("wait up to S seconds until its effects settle"))
+        sub.add_argument("--dry-run", action="store_true", help=_("say what would be done, do nothing"))
+        sub.add_argument("--expect", type=int, metavar="N", help=_("refuse unless exactly N match"))
+        sub.add_argument("--yes", action="store_true", help=_("needed with --all where nothing can be taken back"))
+        for option in action.options:
+            flag = f"--{option.name}"
+            if option.switch:
+                sub.add_argument(flag, action="store_true", help=option.help)
+            elif option.many:
+                sub.add_argument(
+                    flag,
+                    action="append",
+                    metavar=option.metavar,
+                    help=option.help,
+                    default=[],
+                    required=option.required,
+                )
+            else:
+                sub.add_argument(
+                    flag,
+                    metavar=None if option.choices else option.metavar,
+                    help=option.help,
+                    default=option.default,
+                    choices=option.choices or None,
+                    required=option.required,
+                )
+    undo = add("undo", _("take back your last batch (or the one named)"))
+    undo.add_argument("batch", nargs="?", default="", metavar="BATCH")
+
+    lister = add("list", _("shipments of a stage, most urgent first"))
+    lister.add_argument("stage", choices=STAGES)
+    lister.add_argument("--where", metavar="EXPR", default="")
+    lister.add_argument("--limit", type=int, metavar="N")
+    add("show", _("everything about one shipment or order")).add_argument("id")
+    finder = add("find", _("find by order number, waybill, code, phone or name"))
+    finder.add_argument("text")
+    add("stages", _("how many shipments stand where"))
+    batch = add("batch", _("what a batch did, row by row"))
+    batch.add_argument("name", nargs="?", default="")
+
+    _add_setup(add)
+    worker = add("worker", _("run syncs and effects without a screen; SIGTERM drains and stops"))
+    worker.add_argument("--until-stdin-closes", action="store_true", help=argparse.SUPPRESS)
+    worker.add_argument("--once", action="store_true", help=_("work until nothing is due, then stop"))
+    for name, text in (
+        ("demo", _("the whole path on a simulated shop and carrier")),
+        ("practice", _("a practice database with simulated shops, to train on")),
+    ):
+        demo = add(name, text)
+        demo.add_argument("--orders", type=int, default=2000 if name == "demo" else 200, metavar="N")
+        demo.add_argument("--headless", action="store_true", help=_("no screen"))
+        demo.add_argument("--faults", type=float, default=0.05 if name == "demo" else 0.0, metavar="SHARE")
+        demo.add_argument("--seed", type=int, default=7)
+        demo.add_argument("--keep", metavar="FOLDER", help=_("keep the practice database there"))
+    add("doctor", _("check the books, the files and the machine"))
+    backup = add("backup", _("copy the database while it is in use, and check the copy"))
+    backup.add_argument("--to", metavar="FOLDER")
+    config = add("config", _("where things are"))
+    config.add_argument("what", choices=("path", "check"), nargs="?", default="path")
+    add("upgrade", _("bring the database to this program's schema, with a backup first"))
+    return parser
+
+
+def _add_setup(add: object) -> None:
+    from collections.abc import Callable
+    from typing import cast
+
+    make = cast(Callable[[str, str], argparse.ArgumentParser], add)
+
+    def fields(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--set", action="append", default=[], metavar="K=V", help=_("a field or setting"))
+        sub.add_argument(
+            "--secret-env", action="append", default=[], metavar="FIELD=VAR", help=_("a secret from a variable")
+        )
+        sub.add_argument("--secret-stdin", metavar="FIELD", help=_("a secret from standard input"))
+
+    shop = make("shop", _("bind, check, set, sync, unbind shops")).add_subparsers(dest="action", required=True)
+    common = _common()
+
+    def under(group: object, name: str, text: str) -> argparse.ArgumentParser:
+        return cast("argparse._SubParsersAction[argparse.ArgumentParser]", group).add_parser(
+            name, help=text, parents=[common], allow_abbrev=False
+        )
+
+    sub = under(shop, "add", _("bind a shop"))
+    sub.add_argument("platform")
+    sub.add_argument("name")
+    fields(sub)
+    under(shop, "list", _("every shop with its last sync"))
+    for name, text in (
+        ("show", _("settings of a shop")),
+        ("check", _("test the connection")),
+        ("rules", _("how its orders are taken over")),
+    ):
+        under(shop, name, text).add_argument("name")
+    sub = under(shop, "set", _("change settings"))
+    sub.add_argument("name")
+    sub.add_argument("values", nargs="*", metavar="K=V")
+    fields(sub)
+    sub = under(shop, "sync", _("read its orders now"))
+    sub.add_argument("name")
+    sub.add_argument("--products", action="store_true")
+    sub.add_argument("--full", action="store_true")
+    sub = under(shop, "cut-over", _("say what becomes of orders that were open before the shop was bound"))
+    sub.add_argument("name")
+    sub.add_argument("choice", choices=("ship-these", "already-left"))
+    sub = under(shop, "unbind", _("stop its sync and effects; its orders are kept and frozen"))
+    sub.add_argument("name")
+    sub.add_argument("--yes", action="store_true")
+
+    carrier = make("carrier", _("carrier accounts")).add_subparsers(dest="action", required=True)
+    sub = under(carrier, "add", _("set up a carrier account"))
+    sub.add_argument("kind")
+    sub.add_argument("name")
+    fields(sub)
+    under(carrier, "list", _("carrier accounts and their services"))
+    under(carrier, "check", _("test the connection")).add_argument("name")
+    sub = under(carrier, "numbers", _("import numbers into a pool, one per line (- = standard input)"))
+    sub.add_argument("name")
+    sub.add_argument("file")
+
+    printer = make("printer", _("printers of this host")).add_subparsers(dest="action", required=True)
+    sub = under(printer, "add", _("set up a printer"))
+    sub.add_argument("kind")
+    sub.add_argument("name")
+    fields(sub)
+    under(printer, "list", _("printers"))
+    under(printer, "test", _("print a test page")).add_argument("name")
+
+    warehouse = make("warehouse", _("warehouses and their sender address")).add_subparsers(dest="action", required=True)
+    under(warehouse, "list", _("warehouses"))
+    sub = under(warehouse, "set", _("sender: name, company, line1, city, postcode, country, phone"))
+    sub.add_argument("values", nargs="+", metavar="F=V")
+    sub.add_argument("--warehouse", default="")
+
+    stock = make("stock", _("stock: list, receive, adjust, count")).add_subparsers(dest="action", required=True)
+    sub = under(stock, "list", _("on hand, reserved, free"))
+    sub.add_argument("sku", nargs="?", default="")
+    for name, text in (
+        ("receive", _("goods came in")),
+        ("adjust", _("by so many pieces, + or -")),
+        ("count", _("so many are there")),
+    ):
+        sub = under(stock, name, text)
+        sub.add_argument("sku")
+        sub.add_argument("pieces", type=int)
+    sub = under(stock, "moves", _("the ledger of a SKU"))
+    sub.add_argument("sku")
+
+    sync = make("sync", _("read shops now"))
+    sync.add_argument("shops", nargs="*", metavar="SHOP")
+    sync.add_argument("--products", action="store_true")
+    sync.add_argument("--full", action="store_true")
+
+    abnormal = make("abnormal", _("orders that could not be taken over")).add_subparsers(dest="action", required=True)
+    sub = under(abnormal, "list", _("abnormal orders; --excluded: those left out by the shop's rules"))
+    sub.add_argument("--excluded", action="store_true")
+    for name, text in (("repush", _("try again")), ("dismiss", _("put away"))):
+        sub = under(abnormal, name, text)
+        sub.add_argument("ids", nargs="*", type=int, metavar="ID")
+        sub.add_argument("--all", action="store_true")
+    connector = make("connector", _("installed connectors")).add_subparsers(dest="action", required=True)
+    under(connector, "list", _("installed connectors"))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The entry point: returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments in (["--version"], ["-V"]):
+        from importlib.metadata import version
+
+        sys.stdout.write(f"shipdeck {version('shipdeck')}\n")
+        return 0
+    parser = build_parser()
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    for name, default in (("db", None), ("json", False), ("who", None), ("verbose", False)):
+        if not hasattr(options, name):
+            setattr(options, name, default)
+    options.who = options.who or os.environ.get("SHIPDECK_OPERATOR") or "owner"
+    if not options.command:
+        parser.print_help()
+        return 2
+    logging.basicConfig(
+        level=logging.INFO if options.verbose else logging.ERROR,
+        stream=sys.stderr,
+        format="%(asctime)s %(name)s %(message)s",
+    )
+    for chatty in ("apscheduler", "alembic", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from console import handlers
+    from console.output import complain
+
+    try:
+        return asyncio.run(handlers.handle(options))
+    except KeyboardInterrupt:
+        complain(_("Interrupted; what was committed stays, the rest was not begun."))
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if options.verbose:
+            raise
+        sentence = handlers.explain(error)
+        if sentence is None:
+            raise
+        complain(sentence)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

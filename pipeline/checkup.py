@@ -1,0 +1,82 @@
+"""The doctor: are the books whole, the files private, the machine fit, nothing stuck?"""
+
+import shutil
+import sqlite3
+import stat
+from typing import Any
+
+from domain.clock import HOUR, MINUTE
+from domain.words import _
+from pipeline.base import Pipeline
+from store.doctor import Finding, examine
+
+WAL_RACE_FIXED = ((3, 51, 3), (3, 53, 0))
+WAL_RACE_BACKPORTS = {(3, 44): 6, (3, 50): 7}
+
+
+def wal_race(version: tuple[int, int, int]) -> bool:
+    """Is this SQLite one with the WAL-reset race (3.7.0 to 3.51.2, but for the backports 3.44.6 and 3.50.7)?"""
+    if version >= (3, 51, 3):
+        return False
+    return not (version[:2] in WAL_RACE_BACKPORTS and version[2] >= WAL_RACE_BACKPORTS[version[:2]])
+
+
+async def checkup(p: Pipeline) -> dict[str, Any]:
+    """Everything found: `findings` are defects, `notes` are things to know."""
+    async with p.store.reading() as tx:
+        found = await examine(tx)
+        stuck = await tx.rows(
+            """SELECT op, count(*) AS n FROM effect WHERE state IN ('queued', 'unknown') AND code <> 'accepted'
+               AND due_at < :old GROUP BY op ORDER BY op""",
+            old=tx.now - 15 * MINUTE,
+        )
+        parked = await tx.value("SELECT count(*) FROM effect WHERE state = 'parked'")
+        paused = await tx.rows("SELECT account, paused_code, message FROM account_health WHERE paused_code <> ''")
+        late = await tx.rows(
+            """SELECT account, kind, ok_at FROM sync_task WHERE enabled = 1 AND coalesce(ok_at, 0) < :now - 2 * every_ms""",
+            now=tx.now,
+        )
+    notes = []
+    for row in stuck:
+        notes.append(_("{n} {op} effects wait for over 15 minutes: is a worker running?").format(n=row.n, op=row.op))
+    if parked:
+        notes.append(_("{n} effects are parked for a person.").format(n=parked))
+    for row in paused:
+        notes.append(
+            _("{account} is paused: {code} {message}").format(
+                account=row.account, code=row.paused_code, message=row.message
+            )
+        )
+    for row in late:
+        age = _("never") if not row.ok_at else f"{(p.clock() - row.ok_at) // HOUR} h"
+        notes.append(
+            _("{account} {kind}: last good sync {age} ago.").format(account=row.account, kind=row.kind, age=age)
+        )
+    found.extend(_files(p))
+    if p.store.dialect == "sqlite":
+        version = sqlite3.sqlite_version_info
+        if wal_race((version[0], version[1], version[2])):
+            notes.append(
+                _(
+                    "SQLite {version} has a rare WAL race (fixed in 3.51.3); only the worker checkpoints, keep backups."
+                ).format(version=sqlite3.sqlite_version)
+            )
+    return {
+        "findings": [{"check": f.check, "where": f.where, "found": f.found} for f in found],
+        "notes": notes,
+        "sqlite": sqlite3.sqlite_version,
+    }
+
+
+def _files(p: Pipeline) -> list[Finding]:
+    found = []
+    for path in (p.store.place.file, p.store.place.key_file):
+        if path is not None and path.exists():
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & 0o077:
+                found.append(Finding("files are private", str(path), oct(mode)))
+    if p.store.place.file is not None:
+        free = shutil.disk_usage(p.store.place.file.parent).free
+        if free < 200 * 1024 * 1024:
+            found.append(Finding("disk has room", str(p.store.place.file.parent), f"{free // 2**20} MB"))
+    return found

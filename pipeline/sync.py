@@ -146,7 +146,7 @@ class OrderSync:
         """Orders left out for what a setting or the platform may have changed since (currency, contact, goods)."""
         async with self.p.store.reading() as tx:
             rows = await tx.rows(
-                """SELECT platform_order_id, reason, detail FROM excluded WHERE shop_id = :s
+                """SELECT platform_order_id, reason, detail FROM left_out WHERE shop_id = :s
                    AND reason IN ('other_currency', 'no_contact', 'no_customer', 'no_goods')
                    ORDER BY last_at LIMIT 500""",
                 s=shop.id,

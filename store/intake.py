@@ -301,7 +301,7 @@ async def _contacts(tx: Tx, orders: Sequence[Order]) -> list[int | None]:
 async def _forget(tx: Tx, shop_id: int, platform_ids: Sequence[str]) -> None:
     """An order that is in needs no line among the excluded or abnormal any more."""
     await tx.run(
-        "DELETE FROM excluded WHERE shop_id = :shop AND platform_order_id IN :ids", shop=shop_id, ids=list(platform_ids)
+        "DELETE FROM left_out WHERE shop_id = :shop AND platform_order_id IN :ids", shop=shop_id, ids=list(platform_ids)
     )
     await tx.run(
         """UPDATE abnormal SET state = 'solved', last_at = :now
@@ -542,7 +542,7 @@ async def add_shipment(
 async def exclude(tx: Tx, shop_id: int, rows: Sequence[tuple[str, str, str, str]]) -> None:
     """Note orders left out: (platform id, number, reason, detail)."""
     await tx.insert(
-        t.excluded,
+        t.left_out,
         [
             {
                 "shop_id": shop_id,
@@ -587,5 +587,5 @@ async def quarantine(tx: Tx, shop_id: int, rows: Sequence[tuple[str, str, str, b
                     state = CASE WHEN abnormal.state = 'dismissed' THEN 'dismissed' ELSE 'open' END""",
     )
     await tx.run(
-        "DELETE FROM excluded WHERE shop_id = :s AND platform_order_id IN :ids", s=shop_id, ids=[r[0] for r in rows]
+        "DELETE FROM left_out WHERE shop_id = :s AND platform_order_id IN :ids", s=shop_id, ids=[r[0] for r in rows]
     )

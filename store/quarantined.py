@@ -29,7 +29,7 @@ async def set_state(tx: Tx, ids: Sequence[int], state: str) -> None:
 async def excluded(tx: Tx) -> Sequence[Any]:
     """Orders left out, one by one; those before the import window are only counted (see `older`)."""
     return await tx.rows(
-        """SELECT sh.name AS shop, e.number, e.platform_order_id, e.reason, e.detail FROM excluded e
+        """SELECT sh.name AS shop, e.number, e.platform_order_id, e.reason, e.detail FROM left_out e
            JOIN shop sh ON sh.id = e.shop_id WHERE e.reason <> 'older_than_window' ORDER BY sh.name, e.number"""
     )
 
@@ -44,7 +44,7 @@ async def exclusion_counts(tx: Tx) -> dict[str, int]:
     found = {
         r.reason: r.n
         for r in await tx.rows(
-            "SELECT reason, count(*) AS n FROM excluded WHERE reason <> 'older_than_window' GROUP BY reason ORDER BY reason"
+            "SELECT reason, count(*) AS n FROM left_out WHERE reason <> 'older_than_window' GROUP BY reason ORDER BY reason"
         )
     }
     total = sum(r.n for r in await older(tx))

@@ -399,8 +399,8 @@ raw_order = Table(
     _at("at", null=False),
 )
 
-excluded = Table(
-    "excluded",
+left_out = Table(
+    "left_out",
     metadata,
     _ref("shop_id", "shop.id", key=True),
     Column("platform_order_id", Text, primary_key=True),

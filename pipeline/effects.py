@@ -58,6 +58,14 @@ class Job(Struct):
     prepared: Any
 
 
+class Settled(Struct):
+    """An effect whose outcome is being recorded, with the state it takes."""
+
+    job: Job
+    state: EffectState
+    outcome: Outcome
+
+
 class Handler(Protocol):
     """One kind of effect. `act` and `look` answer one outcome per job; what follows from it is written by `record`."""
 
@@ -74,8 +82,8 @@ class Handler(Protocol):
     async def look(self, p: Pipeline, account: str, jobs: Sequence[Job]) -> Sequence[Outcome]:
         """Read back whether it was done."""
 
-    async def record(self, p: Pipeline, tx: Tx, job: Job, state: EffectState, outcome: Outcome) -> None:
-        """Write what the outcome means for the shipment, in the transaction that settles the effect."""
+    async def record(self, p: Pipeline, tx: Tx, settled: Sequence["Settled"]) -> None:
+        """Write what the outcomes mean for the shipments, in the transaction that settles the effects."""
 
     def repeat(self, p: Pipeline, account: str, kind: str) -> tuple[Repeat, int]:
         """What makes a repetition safe for this account, and the settle time in ms."""
@@ -214,17 +222,22 @@ class AccountRunner:
         step("effect.acted")
 
         async def work(tx: Tx) -> int:
-            count = 0
+            by_op: dict[Op, list[Settled]] = {}
             for job, looking, outcome in results:
-                count += await self._record(tx, job, looking, outcome)
-            return count
+                settled = await self._settle(tx, job, looking, outcome)
+                if settled is not None:
+                    by_op.setdefault(job.effect.op, []).append(settled)
+            for op, group in by_op.items():
+                await self.handlers[op].record(self.p, tx, group)
+            ended = {EffectState.DONE, EffectState.FAILED, EffectState.PARKED}
+            return sum(s.state in ended for group in by_op.values() for s in group)
 
         if results:
             self.settled += await self.p.store.retrying(work)
         step("effect.recorded")
 
-    async def _record(self, tx: Tx, job: Job, looking: bool, outcome: Outcome) -> int:
-        """Settle one effect; returns 1 when it is finished."""
+    async def _settle(self, tx: Tx, job: Job, looking: bool, outcome: Outcome) -> Settled | None:
+        """Give one effect its next state; None when another worker has taken it over since."""
         handler, e = self.handlers[job.effect.op], job.effect
         repeat, settle_ms = handler.repeat(self.p, self.account, e.op.value)
         state, due, code, message = EffectState.DONE, tx.now, "", ""
@@ -276,9 +289,8 @@ class AccountRunner:
                 await self._answered_well(tx)
         if not await outbox.settle(tx, e, self.fence, state, code=code, message=message, due_at=due, reset_looks=reset):
             log.warning("effect %s was taken over by another worker; this result is not written", e.key)
-            return 0
-        await handler.record(self.p, tx, job, state, outcome)
-        return int(state in {EffectState.DONE, EffectState.FAILED, EffectState.PARKED})
+            return None
+        return Settled(job, state, outcome)
 
     async def _troubled_by(self, tx: Tx, code: str, message: str) -> None:
         """Count a failure of the account itself; one that keeps failing is left alone for a while."""

@@ -12,7 +12,7 @@ from domain.facts import code_of
 from domain.records import Address
 from domain.results import Refused, Unknown
 from pipeline.base import Pipeline
-from pipeline.effects import Handler, Job, Outcome
+from pipeline.effects import Handler, Job, Outcome, Settled
 from store.apply import add_events
 from store.database import Tx
 from store.outbox import Effect
@@ -46,8 +46,12 @@ class PrintHandler:
         connector = await p.printer(int(account.partition(":")[2]))
         return [await connector.find(j.prepared.request) for j in jobs]
 
-    async def record(self, p: Pipeline, tx: Tx, job: Job, state: EffectState, outcome: Outcome) -> None:
-        """Every shipment of the job knows whether its label is on paper."""
+    async def record(self, p: Pipeline, tx: Tx, settled: Sequence[Settled]) -> None:
+        """Every shipment of a job knows whether its label is on paper."""
+        for s in settled:
+            await self._record(p, tx, s.job, s.state, s.outcome)
+
+    async def _record(self, p: Pipeline, tx: Tx, job: Job, state: EffectState, outcome: Outcome) -> None:
         ids = [int(i) for i in job.effect.payload["shipments"]]
         kept = p.connector_of(job.effect.account)
         confirms = bool(kept and kept.connector.declaration.confirms)

@@ -16,7 +16,7 @@ from domain.results import NotActed, NotFound, Refused, Unknown
 from domain.words import _
 from pipeline.base import Pipeline, load_settings
 from pipeline.commands import before_of, context_for
-from pipeline.effects import Handler, Job, Outcome
+from pipeline.effects import Handler, Job, Outcome, Settled
 from pipeline.sync import policy_of, take_over_chunk
 from store.apply import apply
 from store.database import Tx, from_json
@@ -55,57 +55,28 @@ class PushHandler:
                 found[i] = outcome
         return [_in_part_is_unknown(o) for o in found]
 
-    async def record(self, p: Pipeline, tx: Tx, job: Job, state: EffectState, outcome: Outcome) -> None:
-        """Submission of the order, and the worst of all submissions on the shipment."""
-        e = job.effect
-        if e.shipment_id is None or e.order_id is None:
+    async def record(self, p: Pipeline, tx: Tx, settled: Sequence[Settled]) -> None:
+        """Submission of each order, and the worst of all submissions on the shipment."""
+        told = [(s, t) for s in settled if (t := _told(s)) is not None]
+        if not told:
             return
-        early = bool(e.payload.get("early"))
-        values: dict[str, Any] | None = None
-        event: str = ""
-        data: dict[str, Any] = {"order": e.order_id}
-        match outcome:
-            case Pushed(number=number):
-                told = Submission.TRACKING_SENT if early else Submission.DONE
-                values = {"state": told.value, "number": number, "code": "", "reason": ""}
-                event = "tracking_sent" if early else "pushed"
-            case Refused(code=code, message=message):
-                values = {"state": Submission.FAILED.value, "code": code, "reason": message[:500]}
-                event, data = "push_refused", {**data, "code": code}
-            case Unknown(code=code, message=message) if state in {EffectState.UNKNOWN, EffectState.PARKED}:
-                if e.looks == 0:
-                    event, data = "push_unknown", {**data, "code": code}
-                values = {"state": Submission.UNKNOWN.value, "code": code, "reason": message[:500]}
-            case NotFound() if state is EffectState.QUEUED:
-                values = {"state": Submission.NONE.value, "code": "", "reason": ""}
-                event = "push_not_found"
-            case _:
-                return
         directory = await p.directory(tx)
-        facts = await load_facts(
-            tx, [e.shipment_id], directory.shops, directory.services, default_warehouse=directory.warehouse_id
-        )
-        f = facts[e.shipment_id]
-        if e.order_id not in {o.id for o in f.orders}:
-            return
-        if early and values["state"] == Submission.TRACKING_SENT.value and not f.shop.capabilities.early_is_note_only:
-            values["state"] = Submission.DONE.value
-        await apply(
-            tx,
-            [
-                (
-                    f,
-                    Change(
-                        set=worst_submission(f, {e.order_id: Submission(values["state"])}, values),
-                        submissions={e.order_id: values},
-                        events=((event, data),) if event else (),
-                    ),
-                )
-            ],
-            "",
-        )
-        if isinstance(outcome, Refused):
-            await _look_at_orders_soon(tx, f.shop.id)
+        ids = sorted({s.job.effect.shipment_id or 0 for s, _t in told})
+        facts = await load_facts(tx, ids, directory.shops, directory.services, default_warehouse=directory.warehouse_id)
+        changes = []
+        for shipment_id in ids:
+            f = facts[shipment_id]
+            orders = {o.id for o in f.orders}
+            mine = [
+                (s.job.effect.order_id or 0, t)
+                for s, t in told
+                if s.job.effect.shipment_id == shipment_id and s.job.effect.order_id in orders
+            ]
+            if mine:
+                changes.append((f, _submitted(f, mine)))
+        await apply(tx, changes, "")
+        for shop_id in {facts[s.job.effect.shipment_id or 0].shop.id for s, t in told if t.event == "push_refused"}:
+            await _look_at_orders_soon(tx, shop_id)
 
     def repeat(self, p: Pipeline, account: str, kind: str) -> tuple[Repeat, int]:
         """What the platform declares."""
@@ -123,25 +94,74 @@ def _in_part_is_unknown(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def worst_submission(f: ShipmentFacts, changed: dict[int, Submission], values: dict[str, Any]) -> dict[str, Any]:
+class _Told(Struct):
+    """What one outcome means for one (shipment, order) pair."""
+
+    state: Submission
+    event: str
+    number: str | None = None
+    code: str = ""
+    reason: str = ""
+    early: bool = False
+
+
+def _told(s: Settled) -> _Told | None:
+    e = s.job.effect
+    if e.shipment_id is None or e.order_id is None:
+        return None
+    match s.outcome:
+        case Pushed(number=number):
+            if e.payload.get("early"):
+                return _Told(Submission.TRACKING_SENT, "tracking_sent", number, early=True)
+            return _Told(Submission.DONE, "pushed", number)
+        case Refused(code=code, message=message):
+            return _Told(Submission.FAILED, "push_refused", code=code, reason=message[:500])
+        case Unknown(code=code, message=message) if s.state in {EffectState.UNKNOWN, EffectState.PARKED}:
+            if e.unknown and s.state is EffectState.UNKNOWN:
+                return None
+            return _Told(Submission.UNKNOWN, "push_unknown", code=code, reason=message[:500])
+        case NotFound() if s.state is EffectState.QUEUED:
+            return _Told(Submission.NONE, "push_not_found")
+        case _:
+            return None
+
+
+def _submitted(f: ShipmentFacts, told: Sequence[tuple[int, _Told]]) -> Change:
+    states: dict[int, Submission] = {o.id: o.submission for o in f.orders}
+    values: dict[int, dict[str, Any]] = {}
+    for order_id, t in told:
+        state = t.state
+        if t.early and not f.shop.capabilities.early_is_note_only:
+            # The platform's early push was the whole push.
+            state = Submission.DONE
+        states[order_id] = state
+        values[order_id] = {"state": state.value, "code": t.code, "reason": t.reason}
+        if t.number is not None:
+            values[order_id]["number"] = t.number
+    bad = next((t for _o, t in told if t.code), None)
+    return Change(
+        set=_worst(f, states, bad),
+        submissions=values,
+        events=tuple((t.event, {"order": o, **({"code": t.code} if t.code else {})}) for o, t in told),
+    )
+
+
+def _worst(f: ShipmentFacts, states: dict[int, Submission], bad: _Told | None) -> dict[str, Any]:
     """The shipment's status out of all its submissions: the worst wins (failed, unknown, pushing, succeeded)."""
     if f.stage is not Stage.SHIPPED or f.status in {Status.OUTSIDE, Status.ELSEWHERE}:
-        return {"code": values["code"], "reason": values["reason"]} if values["code"] else {}
-    states = {changed.get(o.id, o.submission) for o in f.orders}
-    if Submission.FAILED in states:
+        return {"code": bad.code, "reason": bad.reason} if bad else {}
+    found = set(states.values())
+    if Submission.FAILED in found:
         status = Status.FAILED
-    elif Submission.UNKNOWN in states:
+    elif Submission.UNKNOWN in found:
         status = Status.UNKNOWN
-    elif states & {Submission.NONE, Submission.TRACKING_SENT}:
+    elif found & {Submission.NONE, Submission.TRACKING_SENT}:
         status = Status.PUSHING
     else:
         status = Status.SUCCEEDED
-    bad = status in {Status.FAILED, Status.UNKNOWN}
-    return {
-        "status": status.value,
-        "code": (values["code"] or f.code) if bad else "",
-        "reason": (values["reason"] or f.reason) if bad else "",
-    }
+    if status not in {Status.FAILED, Status.UNKNOWN}:
+        return {"status": status.value, "code": "", "reason": ""}
+    return {"status": status.value, "code": bad.code if bad else f.code, "reason": bad.reason if bad else f.reason}
 
 
 async def _push_of(tx: Tx, e: Effect) -> Push | None:
@@ -240,64 +260,78 @@ class CheckHandler:
         """Reading twice harms nobody."""
         return await self.act(p, account, jobs)
 
-    async def record(self, p: Pipeline, tx: Tx, job: Job, state: EffectState, outcome: Outcome) -> None:
+    async def record(self, p: Pipeline, tx: Tx, settled: Sequence[Settled]) -> None:
         """Take over what was read, then decide to ship on the fresh facts."""
-        e = job.effect
-        if e.shipment_id is None or state is EffectState.QUEUED:
+        answered = [s for s in settled if s.job.effect.shipment_id is not None and s.state is not EffectState.QUEUED]
+        if not answered:
             return
+        shop_id = int(answered[0].job.effect.account.partition(":")[2])
+        row = await tx.row("SELECT * FROM shop WHERE id = :id", id=shop_id)
+        assert row is not None
+        shop = p.shop_facts(row)
+        policy = policy_of(shop, row.currency, row.connected_at)
+        parsed = {
+            i.order.platform_order_id: i
+            for s in answered
+            if isinstance(s.outcome, Read)
+            for i in s.outcome.items
+            if isinstance(i, Parsed)
+        }
+        await take_over_chunk(p, tx, shop, policy, list(parsed.values()), force=True)
         directory = await p.directory(tx)
-        shop_id = int(e.account.partition(":")[2])
-        refusal: Refused | None = None
-        unchecked = False
-        match outcome:
-            case Read(items=items):
-                parsed = [i for i in items if isinstance(i, Parsed)]
-                if parsed:
-                    row = await tx.row("SELECT * FROM shop WHERE id = :id", id=shop_id)
-                    assert row is not None
-                    shop = p.shop_facts(row)
-                    policy = policy_of(shop, row.currency, row.connected_at)
-                    await take_over_chunk(p, tx, shop, policy, parsed, force=True)
-                bad = next((i for i in items if not isinstance(i, Parsed)), None)
-                if isinstance(bad, Gone):
-                    refusal = Refused("order_gone", _("The order is no longer on the platform."))
-                elif bad is not None:
-                    refusal = Refused(bad.code, bad.message)
-                elif len(items) < len(job.prepared):
-                    refusal = Refused("order_gone", _("The platform did not show the order."))
-            case NotActed(code=code, message=message) | Refused(code=code, message=message):
-                if isinstance(outcome, NotActed) and directory.shops[shop_id].settings.ship_unchecked:
-                    unchecked = True
-                else:
-                    refusal = Refused("check_failed", message or code)
-            case _:
-                refusal = Refused("check_failed", _("The platform could not be read."))
-        facts = await load_facts(
-            tx, [e.shipment_id], directory.shops, directory.services, default_warehouse=directory.warehouse_id
-        )
-        f = facts[e.shipment_id]
-        if f.stage is not Stage.TO_PRINT or f.status is not Status.CHECKING:
-            return
-        who = await tx.value("SELECT who FROM batch WHERE id = :id", id=e.batch_id) if e.batch_id else ""
-        context = await context_for(tx, directory, [f], who or "", "worker", {})
-        context.checked, context.unchecked = True, unchecked
-        context.grace_ms = int(e.payload.get("grace_ms") or 0)
-        decision = refusal or ship(f, {"close_refunds": e.payload.get("close_refunds")}, context)
-        if isinstance(decision, Refused):
-            await apply(tx, [(f, unship_check(f, decision.code, decision.message[:500]))], "")
-            await _tell_batch(tx, e, f, "refused", decision)
-            return
-        await apply(tx, [(f, decision)], who or "", e.batch_id)
-        await _tell_batch(tx, e, f, "done", None, before_of(f, decision))
+        ids = [s.job.effect.shipment_id or 0 for s in answered]
+        facts = await load_facts(tx, ids, directory.shops, directory.services, default_warehouse=directory.warehouse_id)
+        by_batch: dict[int | None, list[tuple[ShipmentFacts, Change]]] = {}
+        told: list[tuple[Effect, ShipmentFacts, Refused | None, str]] = []
+        context = await context_for(tx, directory, facts.values(), "", "worker", {})
+        for s in answered:
+            e = s.job.effect
+            f = facts[e.shipment_id or 0]
+            if f.stage is not Stage.TO_PRINT or f.status is not Status.CHECKING:
+                continue
+            refusal, unchecked = _verdict(s, shop.settings.ship_unchecked)
+            context.checked, context.unchecked = True, unchecked
+            context.grace_ms = int(e.payload.get("grace_ms") or 0)
+            decision = refusal or ship(f, {"close_refunds": e.payload.get("close_refunds")}, context)
+            if isinstance(decision, Refused):
+                refused_change = unship_check(f, decision.code, decision.message[:500])
+                by_batch.setdefault(e.batch_id, []).append((f, refused_change))
+                told.append((e, f, decision, ""))
+            else:
+                by_batch.setdefault(e.batch_id, []).append((f, decision))
+                told.append((e, f, None, before_of(f, decision)))
+        for batch_id, changes in by_batch.items():
+            who = await tx.value("SELECT who FROM batch WHERE id = :id", id=batch_id) if batch_id else ""
+            await apply(tx, changes, who or "", batch_id)
+        for e, f, refused, before in told:
+            await _tell_batch(tx, e, f, refused, before)
 
     def repeat(self, p: Pipeline, account: str, kind: str) -> tuple[Repeat, int]:
         """A read may be repeated at will."""
         return Repeat.HONOURS_KEY, 0
 
 
-async def _tell_batch(
-    tx: Tx, e: Effect, f: ShipmentFacts, outcome: str, refused: Refused | None, before: str = ""
-) -> None:
+def _verdict(s: Settled, may_ship_unchecked: bool) -> tuple[Refused | None, bool]:
+    """Does the live read stand against shipping; if there was none, may it go unchecked?"""
+    match s.outcome:
+        case Read(items=items):
+            bad = next((i for i in items if not isinstance(i, Parsed)), None)
+            if isinstance(bad, Gone):
+                return Refused("order_gone", _("The order is no longer on the platform.")), False
+            if bad is not None:
+                return Refused(bad.code, bad.message), False
+            if len(items) < len(s.job.prepared or []):
+                return Refused("order_gone", _("The platform did not show the order.")), False
+            return None, False
+        case NotActed(code=code, message=message):
+            return (None, True) if may_ship_unchecked else (Refused("check_failed", message or code), False)
+        case Refused(code=code, message=message):
+            return Refused("check_failed", message or code), False
+        case _:
+            return Refused("check_failed", _("The platform could not be read.")), False
+
+
+async def _tell_batch(tx: Tx, e: Effect, f: ShipmentFacts, refused: Refused | None, before: str = "") -> None:
     """The batch that asked to ship learns how it really went; `l` and undo look there."""
     if e.batch_id is None:
         return
@@ -311,7 +345,7 @@ async def _tell_batch(
     await tx.run(
         """UPDATE batch_item SET outcome = :o, code = :c, reason = :r, version = :v, before = :before
            WHERE batch_id = :b AND position = :p""",
-        o=outcome,
+        o="refused" if refused else "done",
         c=refused.code if refused else "",
         r=refused.message[:500] if refused else "",
         v=f.version + 1,

@@ -28,9 +28,9 @@ from domain.facts import CustomsFacts, ShipmentFacts, code_of
 from domain.records import Address
 from domain.results import Accepted, NotActed, NotFound, Refused, Unknown
 from domain.words import _
-from pipeline.base import Pipeline
+from pipeline.base import Directory, Pipeline
 from pipeline.commands import context_for
-from pipeline.effects import ACCEPTED_STEPS, Handler, Job, Outcome
+from pipeline.effects import ACCEPTED_STEPS, Handler, Job, Outcome, Settled
 from store import accounts
 from store import tables as t
 from store.apply import add_events, apply, set_waybill
@@ -99,21 +99,19 @@ class WaybillHandler:
             return found
         return await _with_label(p, prepared.carrier_id, prepared.request, found)
 
-    async def record(self, p: Pipeline, tx: Tx, job: Job, state: EffectState, outcome: Outcome) -> None:
-        """Waybill and shipment follow the answer; a shipment closed meanwhile gets its number voided."""
-        waybill_id = job.effect.waybill_id
-        if waybill_id is None or job.effect.shipment_id is None or job.prepared is None:
+    async def record(self, p: Pipeline, tx: Tx, settled: Sequence[Settled]) -> None:
+        """Waybills and shipments follow the answers; a shipment closed meanwhile gets its number voided."""
+        mine = [s for s in settled if s.job.prepared is not None and s.job.effect.shipment_id is not None]
+        if not mine:
             return
         directory = await p.directory(tx)
-        facts = await load_facts(
-            tx,
-            [job.effect.shipment_id],
-            directory.shops,
-            directory.services,
-            default_warehouse=directory.warehouse_id,
-        )
-        f = facts[job.effect.shipment_id]
-        await _record(p, tx, f, waybill_id, state, outcome)
+        facts = await _facts(tx, directory, [s.job.effect.shipment_id or 0 for s in mine])
+        answers = [(facts[s.job.effect.shipment_id or 0], await _follow(tx, s)) for s in mine]
+        awaited = [(f, a) for f, a in answers if f.status is not Status.CLOSING]
+        await apply(tx, [(f, a.change) for f, a in awaited if a.change is not None], "")
+        await _end_closing(tx, directory, [f.id for f, a in answers if a.came and f.status is Status.CLOSING])
+        onward = [f.id for f, a in awaited if a.obtained and not f.held and f.shop.settings.move_to_print]
+        await _move_on(tx, directory, onward)
 
     def repeat(self, p: Pipeline, account: str, kind: str) -> tuple[Repeat, int]:
         """What the carrier declares."""
@@ -148,21 +146,20 @@ class VoidHandler:
         """The answer to asking again is the answer."""
         return await self.act(p, account, jobs)
 
-    async def record(self, p: Pipeline, tx: Tx, job: Job, state: EffectState, outcome: Outcome) -> None:
+    async def record(self, p: Pipeline, tx: Tx, settled: Sequence[Settled]) -> None:
         """A confirmed void frees the way for a new request; a refused one stops it."""
-        e = job.effect
-        if isinstance(outcome, Voided):
-            await set_waybill(tx, e.waybill_id or 0, {"state": WaybillState.VOID.value, "code": "", "reason": ""})
-            row = await tx.row("SELECT carrier_id, number FROM waybill WHERE id = :id", id=e.waybill_id)
-            if row is not None:
+        for s in settled:
+            e, row = s.job.effect, s.job.prepared
+            if row is None:
+                continue
+            if isinstance(s.outcome, Voided):
+                await set_waybill(tx, row.id, {"state": WaybillState.VOID.value, "code": "", "reason": ""})
                 await accounts.void_pool_number(tx, row.carrier_id, row.number)
-            await add_events(tx, [(e.shipment_id, None, "waybill_void", {"number": row.number if row else ""})], "")
-            return
-        if state is not EffectState.FAILED or job.prepared is None:
-            return
-        await set_waybill(tx, e.waybill_id or 0, {"code": outcome.code, "reason": outcome.message[:500]})
-        await add_events(tx, [(e.shipment_id, None, "void_refused", {"code": outcome.code})], "")
-        await _stop_waiting_request(p, tx, e, outcome)
+                await add_events(tx, [(e.shipment_id, None, "waybill_void", {"number": row.number})], "")
+            elif s.state is EffectState.FAILED:
+                await set_waybill(tx, row.id, {"code": s.outcome.code, "reason": s.outcome.message[:500]})
+                await add_events(tx, [(e.shipment_id, None, "void_refused", {"code": s.outcome.code})], "")
+                await _stop_waiting_request(tx, e, s.outcome)
 
     def repeat(self, p: Pipeline, account: str, kind: str) -> tuple[Repeat, int]:
         """Idempotent by contract."""
@@ -178,7 +175,7 @@ def _repeat(p: Pipeline, account: str) -> tuple[Repeat, int]:
     return declaration.create_repeat, int(float(settle) * 1000) if settle else declaration.settle_ms
 
 
-async def _stop_waiting_request(p: Pipeline, tx: Tx, void: Effect, outcome: Refused) -> None:
+async def _stop_waiting_request(tx: Tx, void: Effect, outcome: Refused) -> None:
     """The old number cannot be voided: the new request behind it must not go out by itself."""
     row = await tx.row(
         """SELECT e.id, e.waybill_id, w.carrier_id FROM effect e JOIN waybill w ON w.id = e.waybill_id
@@ -326,12 +323,20 @@ async def _customs(
     return tuple(made)
 
 
-async def _record(p: Pipeline, tx: Tx, f: ShipmentFacts, waybill_id: int, state: EffectState, outcome: Outcome) -> None:
-    closing_down = f.status is Status.CLOSING
-    ends = Status(f.code) if closing_down and f.code in set(Status) else Status.DISCARDED
-    match outcome:
+class _Answer(Struct):
+    """What an outcome means for a shipment: a change, and whether what it waited for came (or never will)."""
+
+    change: Change | None = None
+    obtained: bool = False
+    came: bool = False
+
+
+async def _follow(tx: Tx, s: Settled) -> _Answer:
+    """Write an outcome on the waybill itself; say what it means for the shipment."""
+    waybill_id, state = s.job.effect.waybill_id or 0, s.state
+    match s.outcome:
         case Obtained(numbered=numbered, label=label):
-            await _store_number(tx, waybill_id, numbered, WaybillState.OBTAINED)
+            await _store_number(tx, waybill_id, numbered)
             await tx.insert(
                 t.label_file,
                 [
@@ -345,55 +350,42 @@ async def _record(p: Pipeline, tx: Tx, f: ShipmentFacts, waybill_id: int, state:
                 ],
                 tail="ON CONFLICT (waybill_id) DO NOTHING",
             )
-            await _after_number(p, tx, f, closing_down, ends)
+            return _Answer(_status(Status.OBTAINED, "waybill_obtained"), obtained=True, came=True)
         case LabelRefused(numbered=numbered, why=why):
-            await _store_number(tx, waybill_id, numbered, WaybillState.OBTAINED)
+            await _store_number(tx, waybill_id, numbered)
             await set_waybill(tx, waybill_id, {"code": why.code, "reason": why.message[:500]})
-            await _after_number(p, tx, f, closing_down, ends, why)
+            return _Answer(_status(Status.OBTAINED, "waybill_obtained", why.code, why.message), came=True)
         case Accepted():
             await set_waybill(tx, waybill_id, {"state": WaybillState.WAITING.value})
-            if not closing_down and f.status is not Status.WAITING:
-                await _set(tx, f, {"status": Status.WAITING.value}, "waybill_accepted")
+            return _Answer(_status(Status.WAITING, "waybill_accepted") if s.job.effect.code != "accepted" else None)
         case Refused(code=code, message=message, field=field):
-            await set_waybill(
-                tx,
-                waybill_id,
-                {"state": WaybillState.FAILED.value, "code": code, "reason": message[:500], "field": field},
-            )
-            if closing_down:
-                await _reload_and(p, tx, f, lambda g: closing(g, ends, g.reason))
-            else:
-                values = {"status": Status.FAILED.value, "code": code, "reason": message[:500]}
-                await _set(tx, f, values, "waybill_refused", code=code)
+            values = {"state": WaybillState.FAILED.value, "code": code, "reason": message[:500], "field": field}
+            await set_waybill(tx, waybill_id, values)
+            return _Answer(_status(Status.FAILED, "waybill_refused", code, message), came=True)
         case Unknown(code=code, message=message) if state in {EffectState.UNKNOWN, EffectState.PARKED}:
-            await set_waybill(tx, waybill_id, {"state": WaybillState.UNKNOWN.value, "code": code, "reason": message})
-            if not closing_down and f.status is not Status.UNKNOWN:
-                values = {"status": Status.UNKNOWN.value, "code": code, "reason": message[:500]}
-                await _set(tx, f, values, "waybill_unknown", code=code)
+            values = {"state": WaybillState.UNKNOWN.value, "code": code, "reason": message[:500]}
+            await set_waybill(tx, waybill_id, values)
+            first = not s.job.effect.unknown or state is EffectState.PARKED
+            return _Answer(_status(Status.UNKNOWN, "waybill_unknown", code, message) if first else None)
         case NotFound() if state is EffectState.QUEUED:
+            # Certainly never acted on. A closing shipment wants it no more; any other asks again.
             await set_waybill(tx, waybill_id, {"state": WaybillState.REQUESTING.value})
-            if not closing_down:
-                await _set(tx, f, {"status": Status.REQUESTING.value, "code": "", "reason": ""}, "waybill_asked_again")
-            else:
-                # Certainly never acted on: nothing to buy any more.
-                await tx.run(
-                    """UPDATE effect SET state = 'withdrawn', ended_at = :now
-                       WHERE waybill_id = :w AND op = 'request_waybill' AND state = 'queued'""",
-                    w=waybill_id,
-                    now=tx.now,
-                )
-                await set_waybill(tx, waybill_id, {"state": WaybillState.VOID.value})
-                await _reload_and(p, tx, f, lambda g: closing(g, ends, g.reason))
+            return _Answer(_status(Status.REQUESTING, "waybill_asked_again"), came=True)
         case _:
-            pass
+            return _Answer()
 
 
-async def _store_number(tx: Tx, waybill_id: int, n: Numbered, state: WaybillState) -> None:
+def _status(status: Status, event: str, code: str = "", reason: str = "") -> Change:
+    data = {"code": code} if code else {}
+    return Change(set={"status": status.value, "code": code, "reason": reason[:500]}, events=((event, data),))
+
+
+async def _store_number(tx: Tx, waybill_id: int, n: Numbered) -> None:
     await set_waybill(
         tx,
         waybill_id,
         {
-            "state": state.value,
+            "state": WaybillState.OBTAINED.value,
             "number": n.number,
             "tracking": n.tracking,
             "carrier_order": n.carrier_order,
@@ -406,39 +398,31 @@ async def _store_number(tx: Tx, waybill_id: int, n: Numbered, state: WaybillStat
     )
 
 
-async def _after_number(
-    p: Pipeline, tx: Tx, f: ShipmentFacts, closing_down: bool, ends: Status, why: Refused | None = None
-) -> None:
-    """On with the shipment: closed and voided if it was closing, else obtained, and on to print where the shop says so."""
-    if closing_down:
-        await _reload_and(p, tx, f, lambda g: closing(g, ends, g.reason))
+async def _facts(tx: Tx, directory: Directory, ids: Sequence[int]) -> dict[int, ShipmentFacts]:
+    return await load_facts(
+        tx, sorted(set(ids)), directory.shops, directory.services, default_warehouse=directory.warehouse_id
+    )
+
+
+async def _end_closing(tx: Tx, directory: Directory, ids: Sequence[int]) -> None:
+    """What a closing shipment waited for has come: now it is closed, and the number, if there is one, voided."""
+    if not ids:
         return
-    values = {
-        "status": Status.OBTAINED.value,
-        "code": why.code if why else "",
-        "reason": why.message[:500] if why else "",
-    }
-    await _set(tx, f, values, "waybill_obtained")
-    if not f.shop.settings.move_to_print or why is not None or f.held:
+    changes = []
+    for f in (await _facts(tx, directory, ids)).values():
+        ends = Status(f.code) if f.code in set(Status) else Status.DISCARDED
+        changes.append((f, closing(structs.replace(f, status=Status.OBTAINED), ends, f.reason)))
+    await apply(tx, changes, "")
+
+
+async def _move_on(tx: Tx, directory: Directory, ids: Sequence[int]) -> None:
+    """T8 by itself: allocate and go on to print."""
+    if not ids:
         return
-    directory = await p.directory(tx)
-    again = await load_facts(tx, [f.id], directory.shops, directory.services, default_warehouse=directory.warehouse_id)
-    context = await context_for(tx, directory, again.values(), "", "worker", {})
-    decision = to_print(again[f.id], {}, context)
-    if isinstance(decision, Change):
-        await apply(tx, [(again[f.id], decision)], "")
-
-
-async def _set(tx: Tx, f: ShipmentFacts, values: dict[str, Any], event: str, **data: Any) -> None:
-    await apply(tx, [(f, Change(set=values, events=((event, data),)))], "")
-
-
-async def _reload_and(p: Pipeline, tx: Tx, f: ShipmentFacts, decide: Any) -> None:
-    directory = await p.directory(tx)
-    facts = await load_facts(tx, [f.id], directory.shops, directory.services, default_warehouse=directory.warehouse_id)
-    # What it was waiting for has come: it is no longer closing down but simply to be closed.
-    g = structs.replace(facts[f.id], status=Status.OBTAINED)
-    await apply(tx, [(g, decide(g))], "")
+    facts = await _facts(tx, directory, ids)
+    context = await context_for(tx, directory, facts.values(), "", "worker", {})
+    decided = [(facts[i], to_print(facts[i], {}, context)) for i in ids]
+    await apply(tx, [(f, d) for f, d in decided if isinstance(d, Change)], "")
 
 
 HANDLERS: tuple[Handler, ...] = (WaybillHandler(), VoidHandler())

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -12,7 +12,7 @@ from connectors import registry
 from connectors.contract import Binding, CarrierConnector, PrinterConnector, ShopConnector
 from connectors.http import HttpClient, Sleep
 from domain.capabilities import NumberWay, ShopCapabilities
-from domain.clock import Clock, now
+from domain.clock import SECOND, Clock, Instant, now
 from domain.facts import ServiceFacts, ShopFacts
 from domain.settings import ShopSettings
 from store import accounts
@@ -23,6 +23,9 @@ from store.upgrade import open_store
 
 log = logging.getLogger("shipdeck.pipeline")
 C = TypeVar("C")
+
+FRESH_MS = 2 * SECOND
+"""How long a connector is used before its account's settings and secrets are read again."""
 
 NOTHING = ShopCapabilities(kinds=frozenset(), push=False, keeps_stock=True)
 """The capabilities of a shop whose connector is not installed: its orders are there, nothing can be told."""
@@ -54,6 +57,7 @@ class Pipeline:
         self.sleep = sleep
         self.sealer = Sealer(store.place.key_file)
         self._connectors: dict[str, tuple[str, Kept]] = {}
+        self._looked: dict[str, Instant] = {}
 
     @classmethod
     async def open(cls, place: Place, clock: Clock = now, *, worker: bool = False) -> "Pipeline":
@@ -111,6 +115,8 @@ class Pipeline:
 
     async def shop(self, shop_id: int) -> ShopConnector:
         """The connector of a bound shop, with its HTTP client and budget."""
+        if (fresh := self._fresh(f"shop:{shop_id}")) is not None:
+            return cast(ShopConnector, fresh)
         async with self.store.reading() as tx:
             row = await tx.row("SELECT * FROM shop WHERE id = :id", id=shop_id)
             assert row is not None
@@ -120,6 +126,8 @@ class Pipeline:
 
     async def carrier(self, carrier_id: int) -> CarrierConnector:
         """The connector of a carrier account."""
+        if (fresh := self._fresh(f"carrier:{carrier_id}")) is not None:
+            return cast(CarrierConnector, fresh)
         async with self.store.reading() as tx:
             row = await tx.row("SELECT * FROM carrier WHERE id = :id", id=carrier_id)
             assert row is not None
@@ -134,9 +142,16 @@ class Pipeline:
             assert row is not None
         return self._cached(f"printer:{printer_id}", registry.printer(row.kind), row, {}, None)
 
+    def _fresh(self, account: str) -> object | None:
+        """The made connector of an account whose set-up was looked at within the last two seconds."""
+        if self.clock() - self._looked.get(account, 0) < FRESH_MS and account in self._connectors:
+            return cast(object, self._connectors[account][1].connector)
+        return None
+
     def _cached(self, account: str, kind: Callable[[Binding], C], row: Any, secrets: dict[str, str], limits: Any) -> C:
         """One connector per account, so that its budget is shared; a changed set-up makes a new one."""
         key = f"{row.settings}{sorted(secrets.items())}"
+        self._looked[account] = self.clock()
         if account in self._connectors and self._connectors[account][0] == key:
             made: C = self._connectors[account][1].connector
             return made

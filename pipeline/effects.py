@@ -123,9 +123,9 @@ class AccountRunner:
                 claimed = [] if self.stop.is_set() else await self._claim()
                 if not claimed and not self._in_hand:
                     return
-                for op, unknown, group in self._groups(claimed):
-                    task = asyncio.create_task(self._work(op, unknown, group))
-                    self._in_hand[task] = group
+                for op, looking, jobs in self._groups(await self._prepare(claimed)):
+                    task = asyncio.create_task(self._work(op, looking, jobs))
+                    self._in_hand[task] = [j.effect for j in jobs]
                 if self._in_hand:
                     await self._record_finished()
         finally:
@@ -166,28 +166,35 @@ class AccountRunner:
         step("effect.claimed")
         return claimed
 
-    def _groups(self, claimed: Sequence[Effect]) -> list[tuple[Op, bool, list[Effect]]]:
-        """Effects that may be acted on (or looked at) by one call."""
-        groups: list[tuple[Op, bool, list[Effect]]] = []
+    async def _prepare(self, claimed: Sequence[Effect]) -> list[Job]:
+        """Read what all of them need in one transaction."""
+        jobs: list[Job] = []
+        if claimed:
+            async with self.p.store.reading() as tx:
+                for op in {e.op for e in claimed}:
+                    jobs.extend(await self.handlers[op].prepare(self.p, tx, [e for e in claimed if e.op is op]))
+        return jobs
+
+    def _groups(self, jobs: Sequence[Job]) -> list[tuple[Op, bool, list[Job]]]:
+        """Jobs that may be acted on (or looked at) by one call."""
+        groups: list[tuple[Op, bool, list[Job]]] = []
         for op in Op:
             for looking in (False, True):
-                mine = [e for e in claimed if e.op is op and (e.unknown or e.code == "accepted") is looking]
+                mine = [
+                    j
+                    for j in jobs
+                    if j.effect.op is op and (j.effect.unknown or j.effect.code == "accepted") is looking
+                ]
                 size = self.handlers[op].group if op in self.handlers else 1
                 groups.extend((op, looking, mine[i : i + size]) for i in range(0, len(mine), size))
         return groups
 
-    async def _work(self, op: Op, looking: bool, effects: list[Effect]) -> list[tuple[Job, bool, Outcome]]:
+    async def _work(self, op: Op, looking: bool, jobs: list[Job]) -> list[tuple[Job, bool, Outcome]]:
         handler = self.handlers[op]
-        jobs = [Job(e, None) for e in effects]
         try:
-            async with self.p.store.reading() as tx:
-                jobs = await handler.prepare(self.p, tx, effects)
             ready = [j for j in jobs if j.prepared is not None]
-            gone = [
-                (j, looking, Refused("nothing_to_do", _("What it was for is no longer there.")))
-                for j in jobs
-                if j.prepared is None
-            ]
+            nothing = Refused("nothing_to_do", _("What it was for is no longer there."))
+            gone = [(j, looking, nothing) for j in jobs if j.prepared is None]
             if not ready:
                 return gone
             repeat, _settle = handler.repeat(self.p, self.account, op.value)

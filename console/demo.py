@@ -112,19 +112,19 @@ class Demo:
     # -------------------------------------------------------------- set-up
 
     async def _set_up(self, p: Pipeline, shop: Twin, carrier: Twin) -> None:
-        patience = {"settle_s": "1", "timeout_s": "3"}
+        patience = {"settle_s": "1", "timeout_s": "2"}
         made = await setup.add_shop(
             p,
             "woocommerce",
             "PL-Woo",
-            {"url": shop.url, "orders_every_s": "2", "grace_s": "0", "parallel": "4", **patience},
+            {"url": shop.url, "orders_every_s": "2", "grace_s": "0", "parallel": "8", **patience},
             {k: str(shop.hello[k]) for k in ("consumer_key", "consumer_secret")},
         )
         carried = await setup.add_carrier(
             p,
             "simulated",
             "SimPost",
-            {"url": carrier.url, "parallel": "4", **patience},
+            {"url": carrier.url, "parallel": "8", **patience},
             {"token": str(carrier.hello["token"])},
         )
         pool = await setup.add_carrier(
@@ -153,7 +153,7 @@ class Demo:
                     "rate": self.faults,
                     "kinds": list(FAULTS),
                     "seed": seed,
-                    "hold_s": 4,
+                    "hold_s": 3,
                     "latency_s": 0.05,
                     "retry_after_s": 1,
                 },

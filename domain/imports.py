@@ -3,12 +3,14 @@
 The numbered rules restate RO App's article; `docs/rules.md` lists where a default differs per platform.
 """
 
+from collections.abc import Iterator
+
 from msgspec import Struct
 
 from domain.clock import Instant, iso
 from domain.enums import OrderStatus
 from domain.records import Order
-from domain.text import email_key, phone_key
+from domain.text import LONGEST_KEY, email_key, phone_key
 from domain.words import _
 
 
@@ -57,7 +59,8 @@ def admit(order: Order, policy: ImportPolicy) -> Exclusion | Defect | None:
             return Exclusion("no_goods", "")
         buyer = order.buyer
         if not buyer.redacted:
-            if not (buyer.first_name or buyer.last_name or buyer.phone or buyer.email or order.address.name):
+            known = (buyer.first_name, buyer.last_name, buyer.phone, buyer.email, order.address.name)
+            if not any(text.strip() for text in known):
                 return Exclusion("no_customer", "")
             if not (phone_key(buyer.phone) or email_key(buyer.email)):
                 return Exclusion("no_contact", "")
@@ -65,7 +68,7 @@ def admit(order: Order, policy: ImportPolicy) -> Exclusion | Defect | None:
 
 
 def defect(order: Order) -> Defect | None:
-    """What makes an order unfit to be kept: fractions of a piece, or no line at all."""
+    """What makes an order unfit to be kept: fractions of a piece, no line at all, values no column or index holds."""
     if not order.lines:
         return Defect("no_lines", _("The order has no lines."))
     seen: set[str] = set()
@@ -82,6 +85,19 @@ def defect(order: Order) -> Defect | None:
         if line.platform_line_id in seen:
             return Defect("double_line", _("Two lines carry the same id {id}.").format(id=line.platform_line_id))
         seen.add(line.platform_line_id)
-    if not -(2**53) < order.total_minor < 2**53:
-        return Defect("bad_amount", _("The order's amount makes no sense."))
+    amounts = (order.total_minor, order.shipping_minor, *(line.total_minor for line in order.lines))
+    if not all(-(2**53) < minor < 2**53 for minor in amounts):
+        return Defect("bad_amount", _("An amount of the order makes no sense."))
+    if too_long := next((name for name, text in _searched_by(order) if len(text) > LONGEST_KEY), ""):
+        return Defect("too_long", _("The order's {field} is too long to be one.").format(field=too_long))
     return None
+
+
+def _searched_by(order: Order) -> Iterator[tuple[str, str]]:
+    """The texts of an order that stand in an index, with their names."""
+    yield "number", order.number
+    for name in ("first_name", "last_name", "phone", "email"):
+        yield name, getattr(order.buyer, name)
+    for line in order.lines:
+        for name in ("sku", "platform_line_id", "platform_product_id", "platform_variant_id"):
+            yield name, getattr(line, name)

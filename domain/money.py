@@ -1,6 +1,7 @@
 """Money: integer minor units and an ISO 4217 code, never a float."""
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
 from msgspec import Struct
 
@@ -177,12 +178,17 @@ _TWO_DIGITS = frozenset(
 )
 
 
+_AMOUNT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
+_LARGEST = 2**63
+"""What no column can hold any more."""
+
+
 class UnknownCurrency(ValueError):
     """The code is not an ISO 4217 currency, so its minor unit is unknown and no amount can be kept in it."""
 
 
 class BadAmount(ValueError):
-    """The text is not a finite decimal number."""
+    """The text is not a decimal number, or one that no order can cost."""
 
 
 def exponent(currency: str) -> int:
@@ -208,14 +214,14 @@ class Money(Struct, frozen=True, order=True):
         Raises `UnknownCurrency` for a code without a known minor unit and `BadAmount` for anything but a number.
         """
         digits = exponent(currency)
-        try:
-            value = Decimal(amount if not isinstance(amount, str) else (amount.strip() or "0"))
-        except InvalidOperation:
-            raise BadAmount(str(amount)) from None
-        if not value.is_finite():
-            raise BadAmount(str(amount))
-        scaled = value.scaleb(digits)
-        return cls(int(scaled.to_integral_value(rounding="ROUND_HALF_UP")), currency)
+        text = str(amount).strip() or "0"
+        # Decimal itself would read "1_000" and digits of any script.
+        if len(text) > 60 or not _AMOUNT.fullmatch(text):
+            raise BadAmount(text[:60])
+        minor = int(Decimal(text).scaleb(digits).to_integral_value(rounding="ROUND_HALF_UP"))
+        if not -_LARGEST <= minor < _LARGEST:
+            raise BadAmount(text)
+        return cls(minor, currency)
 
     def __str__(self) -> str:
         """The amount as people write it: `19.99 PLN`."""

@@ -45,7 +45,12 @@ def storable(text: str) -> str:
     return _SURROGATES.sub("\ufffd", text.replace("\x00", "\ufffd"))
 
 
-_MASKED = re.compile(r"[*•●xX]{2,}|\[deleted\]|^#{2,}")
+LONGEST_KEY = 500
+"""Characters of a text that is searched by: PostgreSQL indexes no value above 2.7 kB."""
+
+# Two x stand in many a name (Foxx), four in none.
+_MASKED = re.compile(r"[*•●]{2,}|[xX]{4,}|\[deleted\]|^#{2,}")
+_MASKED_DIGITS = re.compile(r"[xX]{2,}")
 
 
 def is_masked(text: str) -> bool:
@@ -59,12 +64,12 @@ def phone_key(phone: str) -> str:
     Masked or very short values give `""`, which matches nothing (ROA-30: compared in normalised form).
     """
     text = unicodedata.normalize("NFKC", phone).strip()
-    if not text or is_masked(text):
+    if not text or is_masked(text) or _MASKED_DIGITS.search(text):
         return ""
     digits = "".join(c for c in text if c.isascii() and c.isdigit())
     if len(digits) < 5:
         return ""
-    if text.startswith("+"):
+    if "+" in text.partition(digits[0])[0]:
         return "+" + digits
     if digits.startswith("00"):
         return "+" + digits[2:]

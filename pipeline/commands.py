@@ -21,6 +21,7 @@ from domain.guards import first
 from domain.results import Refused
 from domain.words import _
 from pipeline.base import Directory, Pipeline
+from pipeline.steps import step
 from store import batches, leases
 from store import tables as t
 from store.apply import OutOfDate, apply, put_in
@@ -112,6 +113,7 @@ async def work_off(
     while stop is None or not stop.is_set():
         started = time.perf_counter()
         count = await _chunk(p, batch, lease, owner, fence, size)
+        step("batch.chunk_done")
         if count is None:
             return False
         if count == 0:

@@ -8,7 +8,7 @@ tests can stop or kill the process at any of them.
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -20,6 +20,7 @@ from domain.enums import EffectState, Op
 from domain.results import Accepted, NotActed, NotFound, Refused, Unauthorised, Unknown
 from domain.words import _
 from pipeline.base import Pipeline
+from pipeline.steps import step
 from store import leases, outbox
 from store.database import Tx
 from store.outbox import Effect
@@ -37,18 +38,6 @@ GIVE_UP_MS = 24 * 60 * MINUTE
 
 Outcome = Any
 """One of the result types of `domain.results`, or what the connector's operation returns on success."""
-
-
-class Steps:
-    """The named steps of the outbox: `hook` is told each as it is passed, so that tests can kill or freeze us there."""
-
-    hook: Callable[[str], object] | None = None
-
-
-def step(name: str) -> None:
-    """Pass a named step."""
-    if Steps.hook is not None:
-        Steps.hook(name)
 
 
 class Job(Struct):

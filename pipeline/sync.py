@@ -23,6 +23,7 @@ from domain.reconcile import Difference, reconcile
 from domain.records import Order, Product
 from domain.words import _
 from pipeline.base import Directory, Pipeline
+from pipeline.steps import step
 from store import accounts, catalogue, intake, leases
 from store.apply import add_events, apply
 from store.database import Tx, chunks
@@ -112,12 +113,15 @@ class OrderSync:
         first = not row.first_import_done
         cursor = "" if full or task is None else task.cursor
         since = policy.window_start if first or full else None
-        if first:
-            older = await connector.count_orders(policy.window_start)
+        older = await connector.count_orders(policy.window_start) or 0
+        if older != row.older_orders:
             async with p.store.transaction() as tx:
-                await accounts.update(tx, "shop", self.shop_id, {"older_orders": older or 0})
+                await self.check_lease(tx)
+                await accounts.update(tx, "shop", self.shop_id, {"older_orders": older})
         async for page in connector.orders(cursor, since):
+            step("sync.page_read")
             await self.take_over(shop, policy, connector, page.items, first_import=first)
+            step("sync.page_kept")
             async with p.store.transaction() as tx:
                 await self.check_lease(tx)
                 await accounts.update_task(tx, account, "orders", {"cursor": page.cursor})
@@ -190,6 +194,7 @@ class OrderSync:
                 return await take_over_chunk(self.p, tx, shop, policy, part, first_import=first_import)
 
             self.counts.add(await self.p.store.retrying(work))
+            step("sync.chunk_kept")
             position += len(part)
             spent = (time.perf_counter() - started) * 1000
             self._chunk = max(10, min(500, int(self._chunk * min(2.0, max(0.5, CHUNK_MS / max(spent, 1))))))

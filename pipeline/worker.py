@@ -22,7 +22,8 @@ from domain.words import _
 from pipeline import printing, ship, waybills
 from pipeline.base import Pipeline
 from pipeline.commands import work_off
-from pipeline.effects import LEASE_MS, AccountRunner, Handler, step
+from pipeline.effects import LEASE_MS, AccountRunner, Handler
+from pipeline.steps import step
 from pipeline.sync import OrderSync, SyncStopped, sync_products
 from store import accounts, batches, leases, outbox
 from store.database import Tx

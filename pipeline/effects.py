@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
+from sqlalchemy.exc import DBAPIError
 
 from connectors.contract import Repeat
 from connectors.http import WireError
@@ -78,37 +79,71 @@ class Handler(Protocol):
         """What makes a repetition safe for this account, and the settle time in ms."""
 
 
+class Held:
+    """A lease this process holds over an account, renewed until `release()`; `lost` once another has taken it."""
+
+    def __init__(self, p: Pipeline, account: str, owner: str, fence: int) -> None:
+        self.p, self.account, self.owner, self.fence = p, account, owner, fence
+        self.lost = False
+        self.until = p.clock() + LEASE_MS
+        self._renewing = asyncio.create_task(self._renew())
+
+    @classmethod
+    async def take(cls, p: Pipeline, account: str, owner: str) -> "Held | None":
+        """Take the lease of an account, or None while somebody else holds it."""
+        async with p.store.transaction() as tx:
+            fence = await leases.take(tx, account, owner, LEASE_MS)
+        return None if fence is None else cls(p, account, owner, fence)
+
+    async def release(self) -> None:
+        """Give it back."""
+        self._renewing.cancel()
+        async with self.p.store.transaction() as tx:
+            await leases.give_back(tx, self.account, self.owner, self.fence)
+
+    def outlasts(self, timeout_ms: int) -> bool:
+        """Just before sending: will the lease still be ours when the call has timed out at the latest?"""
+        return not self.lost and self.p.clock() + timeout_ms < self.until
+
+    async def _renew(self) -> None:
+        while not self.lost:
+            await asyncio.sleep(LEASE_MS / 1000 / 4)
+            try:
+                async with self.p.store.transaction() as tx:
+                    if await leases.renew(tx, self.account, self.owner, self.fence, LEASE_MS):
+                        self.until = tx.now + LEASE_MS
+                    else:
+                        self.lost = True
+                        log.warning("lease of %s was lost", self.account)
+            except (OSError, DBAPIError) as error:
+                log.warning("lease of %s could not be renewed: %s", self.account, type(error).__name__)
+
+
 class AccountRunner:
     """Serves the due effects of one account until nothing is due, the lease is lost, or `stop` is set."""
 
-    def __init__(
-        self, p: Pipeline, account: str, owner: str, fence: int, handlers: dict[Op, Handler], stop: asyncio.Event
-    ) -> None:
-        self.p, self.account, self.owner, self.fence = p, account, owner, fence
+    def __init__(self, p: Pipeline, held: Held, handlers: dict[Op, Handler], stop: asyncio.Event) -> None:
+        self.p, self.held, self.account, self.fence = p, held, held.account, held.fence
         self.handlers, self.stop = handlers, stop
         self._in_hand: dict[asyncio.Task[list[tuple[Job, bool, Outcome]]], list[Effect]] = {}
-        self._lost = False
         self._halted = False
         self._troubled = True
-        self._lease_until = p.clock() + LEASE_MS
         self._random = random.Random()
         self.settled = 0
 
     def may_send(self) -> bool:
         """Just before sending: the lease must outlast the call's time-out."""
         http = self.p.http_of(self.account)
-        timeout_ms = int((http.timeout_s if http else 30) * 1000)
-        return not self._lost and self.p.clock() + timeout_ms < self._lease_until
+        return self.held.outlasts(int((http.timeout_s if http else 30) * 1000))
 
     async def run(self) -> None:
         """Work until the account has nothing due."""
-        renewing = asyncio.create_task(self._renew())
         try:
             await self.p.ensure(self.account)
             http = self.p.http_of(self.account)
             if http is not None:
                 http.may_send = self.may_send
-            while not (self._lost or self._halted):
+            while not (self.held.lost or self._halted):
                 claimed = [] if self.stop.is_set() else await self._claim()
                 if not claimed and not self._in_hand:
                     return
@@ -118,26 +153,10 @@ class AccountRunner:
                 if self._in_hand:
                     await self._record_finished()
         finally:
-            renewing.cancel()
-            while self._in_hand and not self._lost:
+            while self._in_hand and not self.held.lost:
                 await self._record_finished()
             for task in self._in_hand:
                 task.cancel()
-
-    async def _renew(self) -> None:
-        while True:
-            await self.p.sleep(LEASE_MS / 1000 / 4)
-            try:
-                async with self.p.store.transaction() as tx:
-                    if await leases.renew(tx, self.account, self.owner, self.fence, LEASE_MS):
-                        self._lease_until = tx.now + LEASE_MS
-                        continue
-            except OSError as error:
-                log.warning("lease of %s could not be renewed: %s", self.account, error)
-                continue
-            self._lost = True
-            log.warning("lease of %s was lost", self.account)
-            return
 
     async def _claim(self) -> list[Effect]:
         room = MAX_IN_HAND - sum(len(g) for g in self._in_hand.values())
@@ -147,7 +166,7 @@ class AccountRunner:
 
         async def work(tx: Tx) -> list[Effect]:
             if not await leases.holds(tx, self.account, self.fence):
-                self._lost = True
+                self.held.lost = True
                 return []
             return await outbox.claim(tx, self.account, self.fence, room, busy)
 
@@ -251,8 +270,10 @@ class AccountRunner:
                 if code in {"lease_lost", "no_connector"}:
                     self._halted = True
             case Unauthorised(code=code, message=message):
-                state = EffectState.UNKNOWN if e.unknown else EffectState.QUEUED
+                state = EffectState.UNKNOWN if e.unknown and e.code != "accepted" else EffectState.QUEUED
                 await outbox.failing(tx, self.account, code, message, paused=True)
+                if e.code == "accepted":
+                    code = "accepted"
                 self._halted = True
             case Unknown(code=code, message=message):
                 await self._troubled_by(tx, code, message)
@@ -277,6 +298,9 @@ class AccountRunner:
                     due = max(since + settle_ms, tx.now + min(settle_ms, SECOND))
             case Refused(code=code, message=message):
                 state = EffectState.FAILED
+            case Accepted() if tx.now - e.created_at > GIVE_UP_MS:
+                outcome = Unknown("number_late", _("Nothing has come for 24 hours: ask them, or abandon it."))
+                state, code, message = EffectState.PARKED, outcome.code, outcome.message
             case Accepted(poll_at=poll_at):
                 state, code = EffectState.QUEUED, "accepted"
                 due = max(poll_at, tx.now)

@@ -26,6 +26,7 @@ class Effect(Struct, frozen=True):
     attempts: int
     looks: int
     unknown_since: Instant | None
+    created_at: Instant = 0
     code: str = ""
     """`accepted` on a queued effect: the third party has taken it over, the next step is to look, not to act."""
 
@@ -84,6 +85,7 @@ async def claim(tx: Tx, account: str, fence: int, limit: int, busy: Sequence[int
             r.attempts,
             r.looks,
             r.unknown_since,
+            r.created_at,
             r.code,
         )
         for r in rows

@@ -12,7 +12,7 @@ from domain.words import _
 from pipeline import setup
 from pipeline.base import Pipeline
 from pipeline.sync import OrderSync, policy_of
-from store import quarantined
+from store import accounts, quarantined
 from store.apply import add_events
 
 Outcome = tuple[list[int], list[tuple[int, Refused]]]
@@ -41,7 +41,7 @@ async def repush(p: Pipeline, ids: Sequence[int] | None, who: str) -> Outcome:
     """Read each order again and take it over; historical ones (older than the first import's window) are refused."""
     async with p.store.reading() as tx:
         rows = await quarantined.chosen(tx, ids)
-        shops = {s.id: s for s in await tx.rows("SELECT * FROM shop")}
+        shops = {s.id: s for s in await accounts.shops(tx)}
     done: list[int] = []
     refused: list[tuple[int, Refused]] = [
         (i, Refused("not_found", _("There is no such abnormal order."))) for i in set(ids or []) - {r.id for r in rows}

@@ -93,8 +93,8 @@ class Pipeline:
         return Directory(
             {row.id: self.shop_facts(row) for row in await accounts.shops(tx)},
             services,
-            (await tx.value("SELECT id FROM warehouse ORDER BY is_default DESC, id LIMIT 1")) or 0,
-            await tx.value("SELECT value FROM meta WHERE key = 'install'") or "",
+            await accounts.default_warehouse_id(tx),
+            await accounts.installed(tx),
             next((p.id for p in printers if p.checked_at is not None), 0),
         )
 
@@ -118,7 +118,7 @@ class Pipeline:
         if (fresh := self._fresh(f"shop:{shop_id}")) is not None:
             return cast(ShopConnector, fresh)
         async with self.store.reading() as tx:
-            row = await tx.row("SELECT * FROM shop WHERE id = :id", id=shop_id)
+            row = await accounts.shop(tx, shop_id)
             assert row is not None
             secrets = await accounts.get_secrets(tx, self.sealer, f"shop:{shop_id}")
         kind = registry.shop(row.platform)
@@ -129,7 +129,7 @@ class Pipeline:
         if (fresh := self._fresh(f"carrier:{carrier_id}")) is not None:
             return cast(CarrierConnector, fresh)
         async with self.store.reading() as tx:
-            row = await tx.row("SELECT * FROM carrier WHERE id = :id", id=carrier_id)
+            row = await accounts.carrier(tx, carrier_id)
             assert row is not None
             secrets = await accounts.get_secrets(tx, self.sealer, f"carrier:{carrier_id}")
         kind = registry.carrier(row.kind)
@@ -138,7 +138,7 @@ class Pipeline:
     async def printer(self, printer_id: int) -> PrinterConnector:
         """The connector of a printer of this host."""
         async with self.store.reading() as tx:
-            row = await tx.row("SELECT * FROM printer WHERE id = :id", id=printer_id)
+            row = await accounts.printer(tx, printer_id)
             assert row is not None
         return self._cached(f"printer:{printer_id}", registry.printer(row.kind), row, {}, None)
 

@@ -8,8 +8,10 @@ from typing import Any
 from domain.clock import HOUR, MINUTE
 from domain.words import _
 from pipeline.base import Pipeline
-from store.doctor import Finding, examine
+from store.doctor import Finding, examine, standing
 
+STUCK_MS = 15 * MINUTE
+"""An effect this long overdue means that no worker runs."""
 WAL_RACE_FIXED = ((3, 51, 3), (3, 53, 0))
 WAL_RACE_BACKPORTS = {(3, 44): 6, (3, 50): 7}
 
@@ -25,29 +27,19 @@ async def checkup(p: Pipeline) -> dict[str, Any]:
     """Everything found: `findings` are defects, `notes` are things to know."""
     async with p.store.reading() as tx:
         found = await examine(tx)
-        stuck = await tx.rows(
-            """SELECT op, count(*) AS n FROM effect WHERE state IN ('queued', 'unknown') AND code <> 'accepted'
-               AND due_at < :old GROUP BY op ORDER BY op""",
-            old=tx.now - 15 * MINUTE,
-        )
-        parked = await tx.value("SELECT count(*) FROM effect WHERE state = 'parked'")
-        paused = await tx.rows("SELECT account, paused_code, message FROM account_health WHERE paused_code <> ''")
-        late = await tx.rows(
-            """SELECT account, kind, ok_at FROM sync_task WHERE enabled = 1 AND coalesce(ok_at, 0) < :now - 2 * every_ms""",
-            now=tx.now,
-        )
+        waits = await standing(tx, STUCK_MS)
     notes = []
-    for row in stuck:
+    for row in waits.stuck:
         notes.append(_("{n} {op} effects wait for over 15 minutes: is a worker running?").format(n=row.n, op=row.op))
-    if parked:
-        notes.append(_("{n} effects are parked for a person.").format(n=parked))
-    for row in paused:
+    if waits.parked:
+        notes.append(_("{n} effects are parked for a person.").format(n=waits.parked))
+    for row in waits.paused:
         notes.append(
             _("{account} is paused: {code} {message}").format(
                 account=row.account, code=row.paused_code, message=row.message
             )
         )
-    for row in late:
+    for row in waits.late:
         age = _("never") if not row.ok_at else f"{(p.clock() - row.ok_at) // HOUR} h"
         notes.append(
             _("{account} {kind}: last good sync {age} ago.").format(account=row.account, kind=row.kind, age=age)

@@ -15,19 +15,18 @@ from sqlalchemy.exc import IntegrityError
 
 from domain.change import Change
 from domain.commands import COMMANDS, Context, merge_refusal
-from domain.enums import Flag, Op, Stage, Status
+from domain.enums import Flag, Stage, Status
 from domain.facts import ShipmentFacts, code_of
 from domain.guards import first
 from domain.results import Refused
 from domain.words import _
 from pipeline.base import Directory, Pipeline
 from pipeline.steps import step
-from store import batches, leases
-from store import tables as t
+from store import batches, leases, papers
 from store.apply import OutOfDate, apply, put_in
 from store.batches import Batch, ItemResult
-from store.database import Tx, as_json
-from store.shipments import free_stock, load_facts
+from store.database import Tx, as_json, chunks
+from store.shipments import existing, free_stock, load_facts
 
 log = logging.getLogger("shipdeck.commands")
 
@@ -76,9 +75,7 @@ async def run(
         raise UnknownCommand(command)
     selection = [(i, (seen or {}).get(i, 0)) for i in dict.fromkeys(ids)]
     async with p.store.reading() as tx:
-        known = {
-            r.id for r in await tx.rows("SELECT id FROM shipment WHERE id IN :ids", ids=[i for i, _v in selection])
-        }
+        known = await existing(tx, [i for i, _v in selection])
     missing = [RefusedRow(i, "not_found", _("There is no such shipment.")) for i, _v in selection if i not in known]
     arguments = {**arguments, "_explicit": explicit}
     async with p.store.transaction() as tx:
@@ -120,7 +117,7 @@ async def work_off(
             async with p.store.transaction() as tx:
                 if await leases.holds(tx, lease, fence):
                     await batches.finish(tx, batch.id)
-                    await tx.run("DELETE FROM lease WHERE name = :n", n=lease)
+                    await leases.drop(tx, lease)
             return True
         spent_ms = (time.perf_counter() - started) * 1000
         size = max(5, min(500, int(size * min(2.0, max(0.5, CHUNK_MS / max(spent_ms, 1))))))
@@ -230,13 +227,7 @@ async def context_for(
 async def _changed_since(tx: Tx, item: Any, f: ShipmentFacts) -> Refused | None:
     if not item.seen_version or item.seen_version == f.version:
         return None
-    last = await tx.row("SELECT who, kind FROM event WHERE shipment_id = :id ORDER BY id DESC LIMIT 1", id=f.id)
-    return Refused(
-        "changed_since",
-        _("{who} changed it meanwhile ({what}).").format(
-            who=(last.who if last else "") or _("the worker"), what=last.kind if last else ""
-        ),
-    )
+    return await changed_since(tx, f.id)
 
 
 def before_of(f: ShipmentFacts, c: Change) -> str:
@@ -270,28 +261,10 @@ def before_of(f: ShipmentFacts, c: Change) -> str:
 async def _queue_print(tx: Tx, batch: Batch, directory: Directory, facts: Sequence[ShipmentFacts]) -> None:
     """One print job per 50 labels, in the order of the selection."""
     printer = int(batch.arguments.get("printer_id") or directory.printer_id)
-    serial = int(await tx.value("SELECT count(*) FROM effect WHERE batch_id = :b AND op = 'print'", b=batch.id))
-    rows: list[dict[str, Any]] = []
-    for part in range(0, len(facts), PAGES_PER_JOB):
-        members = facts[part : part + PAGES_PER_JOB]
-        rows.append(
-            {
-                "key": f"print:{batch.name}:{serial + len(rows) + 1:03d}:{batch.id}",
-                "account": f"printer:{printer}",
-                "op": Op.PRINT.value,
-                "batch_id": batch.id,
-                "payload": as_json(
-                    {
-                        "shipments": [f.id for f in members],
-                        "copies": int(batch.arguments.get("copies") or 1),
-                        "title": f"{batch.name}-{serial + len(rows) + 1:03d}",
-                    }
-                ),
-                "due_at": tx.now,
-                "created_at": tx.now,
-            }
-        )
-    await tx.insert(t.effect, rows)
+    ids = [f.id for f in facts]
+    await papers.queue_jobs(
+        tx, batch, printer, list(chunks(ids, PAGES_PER_JOB)), int(batch.arguments.get("copies") or 1)
+    )
 
 
 async def _merge(tx: Tx, batch: Batch, items: Sequence[Any], facts: Mapping[int, ShipmentFacts]) -> list[ItemResult]:

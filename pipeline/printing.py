@@ -13,6 +13,7 @@ from domain.records import Address
 from domain.results import Refused, Unknown
 from pipeline.base import Pipeline
 from pipeline.effects import Handler, Job, Outcome, Settled
+from store import papers
 from store.apply import add_events
 from store.database import Tx
 from store.outbox import Effect
@@ -75,38 +76,17 @@ class PrintHandler:
 async def _set(
     tx: Tx, ids: Sequence[int], state: PrintState, event: str, data: dict[str, Any], code: str = "", reason: str = ""
 ) -> None:
-    printed = state in {PrintState.CONFIRMED, PrintState.SENT}
-    await tx.run(
-        """UPDATE shipment SET print_state = :state, printed_at = CASE WHEN :printed = 1 THEN :now ELSE printed_at END,
-               copies = copies + :printed, version = version + 1, changed_at = :now2,
-               code = CASE WHEN :code <> '' THEN :code2 ELSE code END,
-               reason = CASE WHEN :code3 <> '' THEN :reason ELSE reason END
-           WHERE id IN :ids AND print_state = 'asked'""",
-        state=state.value,
-        printed=int(printed),
-        now=tx.now,
-        now2=tx.now,
-        code=code,
-        code2=code,
-        code3=code,
-        reason=reason[:500],
-        ids=ids,
-    )
+    await papers.set_print_state(tx, ids, state, code, reason)
     await add_events(tx, [(i, None, event, data) for i in ids], "")
 
 
 async def _prepare(tx: Tx, e: Effect) -> Prepared | None:
     ids = [int(i) for i in e.payload["shipments"]]
-    rows = await tx.rows(
-        """SELECT w.shipment_id, w.number, l.media, l.data, l.pages FROM waybill w JOIN label_file l ON l.waybill_id = w.id
-           WHERE w.shipment_id IN :ids AND w.state = 'obtained'""",
-        ids=ids,
-    )
-    labels = {r.shipment_id: Label(r.media, bytes(r.data), r.pages) for r in rows}
+    labels = await papers.labels(tx, ids)
     pages = []
     for shipment_id in ids:
         label = labels.get(shipment_id)
-        pages.append(label if label is not None else await _slip(tx, shipment_id))
+        pages.append(Label(label.media, label.data, label.pages) if label is not None else await _slip(tx, shipment_id))
     printer = int(e.account.partition(":")[2])
     request = PrintRequest(e.key, str(e.payload["title"]), tuple(pages), int(e.payload.get("copies") or 1))
     return Prepared(printer, request, ids)
@@ -114,19 +94,13 @@ async def _prepare(tx: Tx, e: Effect) -> Prepared | None:
 
 async def _slip(tx: Tx, shipment_id: int) -> Label:
     """A parcel without waybill (pickup, same city) gets a packing slip in place of a label."""
-    rows = await tx.rows(
-        """SELECT ol.sku, ol.name, sl.quantity, o.number, b.first_name, b.last_name
-           FROM shipment_line sl JOIN order_line ol ON ol.id = sl.order_line_id JOIN orders o ON o.id = ol.order_id
-           LEFT JOIN buyer b ON b.order_id = o.id WHERE sl.shipment_id = :s ORDER BY o.id, ol.position""",
-        s=shipment_id,
-    )
-    buyer = f"{rows[0].first_name} {rows[0].last_name}".strip() if rows else ""
+    contents = await papers.slip(tx, shipment_id)
     return packing_slip(
         Slip(
             code=code_of(shipment_id),
-            recipient=Address(name=buyer),
-            lines=tuple(SlipLine(r.sku, r.name, r.quantity) for r in rows),
-            order_numbers=tuple(sorted({r.number for r in rows})),
+            recipient=Address(name=contents.buyer),
+            lines=tuple(SlipLine(ln.sku, ln.name, ln.quantity) for ln in contents.lines),
+            order_numbers=contents.order_numbers,
         )
     )
 

@@ -14,14 +14,12 @@ from connectors.contract import Checked, Field, Printed, PrintRequest
 from connectors.http import WireError
 from connectors.labels import Slip, SlipLine, packing_slip
 from domain.clock import SECOND
-from domain.enums import Flag, Op, Stage, Status
 from domain.records import Address
 from domain.results import NotActed, Refused, Unauthorised, Unknown
 from domain.settings import ShopSettings, changed, is_setting
 from domain.words import _
 from pipeline.base import Pipeline, load_settings
-from store import accounts, outbox
-from store.apply import add_events
+from store import accounts, outbox, shops
 from store.database import as_json, from_json
 
 # Settings every account with an HTTP connector understands, beside its connector's own fields.
@@ -164,7 +162,7 @@ async def set_shop(
 ) -> dict[str, Any] | Refused:
     """Change settings, binding fields or secrets of a shop."""
     async with p.store.reading() as tx:
-        row = await tx.row("SELECT * FROM shop WHERE id = :id", id=shop_id)
+        row = await accounts.shop(tx, shop_id)
     assert row is not None
     settings = from_json(row.settings)
     policy = load_settings(row.settings)
@@ -192,39 +190,8 @@ async def set_shop(
 
 async def unbind_shop(p: Pipeline, shop_id: int, who: str) -> int:
     """T19: sync stops, orders freeze, queued effects stop with `shop_unbound`; everything is kept. Returns those stopped."""
-    account = f"shop:{shop_id}"
     async with p.store.transaction() as tx:
-        await accounts.update(tx, "shop", shop_id, {"bound": 0, "unbound_at": tx.now})
-        await tx.run("UPDATE sync_task SET enabled = 0 WHERE account = :a", a=account)
-        stopped = await tx.rows(
-            """SELECT e.id, e.shipment_id, e.op, e.waybill_id FROM effect e JOIN shipment s ON s.id = e.shipment_id
-               WHERE s.shop_id = :s AND e.state = 'queued' AND e.code <> 'accepted'""",
-            s=shop_id,
-        )
-        await tx.run(
-            "UPDATE effect SET state = 'withdrawn', code = 'shop_unbound', ended_at = :now WHERE id IN :ids",
-            ids=[r.id for r in stopped],
-            now=tx.now,
-        )
-        asked = [r for r in stopped if r.op == Op.REQUEST_WAYBILL.value]
-        await tx.run(
-            "UPDATE waybill SET state = 'failed', code = 'shop_unbound', ended_at = :now WHERE id IN :ids",
-            ids=[r.waybill_id for r in asked],
-            now=tx.now,
-        )
-        await tx.run(
-            f"""UPDATE shipment SET status = '{Status.FAILED.value}', code = 'shop_unbound', version = version + 1
-                WHERE id IN :ids AND stage = {int(Stage.WAYBILL)}""",
-            ids=[r.shipment_id for r in asked],
-        )
-        await tx.run(
-            f"""UPDATE shipment SET status = '{Status.IN_STOCK.value}', code = 'shop_unbound', version = version + 1
-                WHERE id IN :ids AND status = '{Status.CHECKING.value}'""",
-            ids=[r.shipment_id for r in stopped if r.op == Op.CHECK.value],
-        )
-        await accounts.drop_secrets(tx, account)
-        await add_events(tx, [(r.shipment_id, None, "shop_unbound", {}) for r in stopped], who)
-    return len(stopped)
+        return await shops.unbind(tx, shop_id, who)
 
 
 async def cut_over(p: Pipeline, shop_id: int, choice: str, who: str) -> int:
@@ -232,25 +199,8 @@ async def cut_over(p: Pipeline, shop_id: int, choice: str, who: str) -> int:
 
     Nothing is pushed, no stock moves. Returns how many shipments it concerned.
     """
-    flag = int(Flag.FIRST_IMPORT)
     async with p.store.transaction() as tx:
-        rows = await tx.rows(
-            f"SELECT id, order_id FROM shipment WHERE shop_id = :s AND (flags & {flag}) <> 0 AND stage = {int(Stage.REVIEW)}",
-            s=shop_id,
-        )
-        move = f", stage = {int(Stage.SHIPPED)}, status = '{Status.OUTSIDE.value}'" if choice == "already_left" else ""
-        await tx.run(
-            f"""UPDATE shipment SET flags = flags & ~{flag}, version = version + 1, changed_at = :now{move}
-                WHERE shop_id = :s AND (flags & {flag}) <> 0 AND stage = {int(Stage.REVIEW)}""",
-            s=shop_id,
-            now=tx.now,
-        )
-        await tx.run(
-            f"UPDATE shipment SET flags = flags & ~{flag} WHERE shop_id = :s AND (flags & {flag}) <> 0", s=shop_id
-        )
-        await accounts.update(tx, "shop", shop_id, {"cut_over": choice})
-        await add_events(tx, [(r.id, r.order_id, f"cut_over_{choice}", {}) for r in rows], who)
-    return len(rows)
+        return await shops.cut_over(tx, shop_id, choice, who)
 
 
 # ------------------------------------------------------------------ carriers, printers, warehouses
@@ -271,7 +221,7 @@ async def add_carrier(
         return sorted_fields
     settings, sealed = sorted_fields
     async with p.store.reading() as tx:
-        if await tx.value("SELECT 1 FROM carrier WHERE name = :n", n=name):
+        if await accounts.carrier_named(tx, name) is not None:
             return Refused("name_taken", _("There is a carrier account of that name already."), "name")
     binding = p.binding(name, settings, sealed, kind.declaration.limits)
     connector = kind(binding)
@@ -308,7 +258,7 @@ async def check_carrier(p: Pipeline, carrier_id: int) -> Checked | Refused:
 async def import_numbers(p: Pipeline, carrier_id: int, lines: Sequence[str]) -> tuple[int, list[Refused]]:
     """Fill a number pool; numbers whose check digit is wrong are left out and named."""
     async with p.store.reading() as tx:
-        row = await tx.row("SELECT settings FROM carrier WHERE id = :id", id=carrier_id)
+        row = await accounts.carrier(tx, carrier_id)
     scheme = str(from_json(row.settings).get("check_digit") or "none") if row else "none"
     good: list[str] = []
     bad: list[Refused] = []
@@ -338,7 +288,7 @@ async def add_printer(p: Pipeline, kind_name: str, name: str, given: Mapping[str
     if isinstance(sorted_fields, Refused):
         return sorted_fields
     async with p.store.reading() as tx:
-        if await tx.value("SELECT 1 FROM printer WHERE name = :n", n=name):
+        if await accounts.printer_named(tx, name) is not None:
             return Refused("name_taken", _("There is a printer of that name already."), "name")
     try:
         checked = await kind(p.binding(name, sorted_fields[0], {}, None)).check()
@@ -361,7 +311,7 @@ async def set_sender(p: Pipeline, warehouse: str, given: Mapping[str, str]) -> A
     async with p.store.transaction() as tx:
         row = await accounts.default_warehouse(tx)
         if warehouse:
-            row = await tx.row("SELECT * FROM warehouse WHERE name = :n", n=warehouse)
+            row = await accounts.warehouse_named(tx, warehouse)
             if row is None:
                 return Refused("not_found", _("There is no warehouse of that name."))
         sender = {**from_json(row.sender), **given}

@@ -16,7 +16,7 @@ from connectors import registry
 from connectors.contract import Gone, Parsed, Poison, ShopConnector
 from connectors.http import WireError
 from domain.clock import Instant, months_before
-from domain.enums import DEAD_ORDER, Flag, OrderStatus, Stage
+from domain.enums import DEAD_ORDER, OrderStatus, Stage
 from domain.facts import ShopFacts
 from domain.imports import Defect, Exclusion, ImportPolicy, admit
 from domain.reconcile import Difference, reconcile
@@ -24,8 +24,8 @@ from domain.records import Order, Product
 from domain.words import _
 from pipeline.base import Directory, Pipeline
 from pipeline.steps import step
-from store import accounts, catalogue, intake, leases
-from store.apply import add_events, apply
+from store import accounts, catalogue, intake, leases, quarantined, shops
+from store.apply import add_events, apply, raise_lines
 from store.database import Tx, chunks
 from store.intake import Incoming
 from store.shipments import load_facts, shipments_of_orders
@@ -105,7 +105,7 @@ class OrderSync:
         account = f"shop:{self.shop_id}"
         connector = await p.shop(self.shop_id)
         async with p.store.reading() as tx:
-            row = await tx.row("SELECT * FROM shop WHERE id = :id", id=self.shop_id)
+            row = await accounts.shop(tx, self.shop_id)
             task = await accounts.task(tx, account, "orders")
             assert row is not None
             shop = p.shop_facts(row)
@@ -135,26 +135,12 @@ class OrderSync:
     async def _end_first_import(self) -> None:
         async with self.p.store.transaction() as tx:
             await self.check_lease(tx)
-            waiting = await tx.value(
-                f"SELECT 1 FROM shipment WHERE shop_id = :s AND (flags & {int(Flag.FIRST_IMPORT)}) <> 0 LIMIT 1",
-                s=self.shop_id,
-            )
-            await tx.run(
-                """UPDATE shop SET first_import_done = 1,
-                       cut_over = CASE WHEN cut_over = 'none' AND :waiting = 1 THEN 'open' ELSE cut_over END WHERE id = :s""",
-                s=self.shop_id,
-                waiting=int(waiting is not None),
-            )
+            await shops.end_first_import(tx, self.shop_id)
 
     async def _look_again(self, shop: ShopFacts, policy: ImportPolicy, connector: ShopConnector) -> None:
         """Orders left out for what a setting or the platform may have changed since (currency, contact, goods)."""
         async with self.p.store.reading() as tx:
-            rows = await tx.rows(
-                """SELECT platform_order_id, reason, detail FROM left_out WHERE shop_id = :s
-                   AND reason IN ('other_currency', 'no_contact', 'no_customer', 'no_goods')
-                   ORDER BY last_at LIMIT 500""",
-                s=shop.id,
-            )
+            rows = await quarantined.may_pass_now(tx, shop.id)
         may_pass = [
             r.platform_order_id
             for r in rows
@@ -349,15 +335,7 @@ async def _grow(tx: Tx, directory: Directory, shop: ShopFacts, order_id: int, wa
         due = max((f.ship_by for f in facts.values() if f.ship_by), default=None)
         await intake.add_shipment(tx, shop, order_id, wanted, 0, due)
         return
-    for line, pieces in wanted.items():
-        await tx.run(
-            """INSERT INTO shipment_line (shipment_id, order_line_id, quantity) VALUES (:s, :l, :q)
-               ON CONFLICT (shipment_id, order_line_id) DO UPDATE SET quantity = shipment_line.quantity + excluded.quantity""",
-            s=home.id,
-            l=line,
-            q=pieces,
-        )
-    await tx.run("UPDATE shipment SET version = version + 1 WHERE id = :s", s=home.id)
+    await raise_lines(tx, home.id, wanted)
     await add_events(tx, [(home.id, order_id, "lines_raised", {"lines": wanted})], "")
 
 
@@ -382,7 +360,7 @@ async def sync_products(p: Pipeline, shop_id: int, lease: str = "", fence: int |
     connector = await p.shop(shop_id)
     runner = OrderSync(p, shop_id, lease, fence)
     async with p.store.reading() as tx:
-        row = await tx.row("SELECT * FROM shop WHERE id = :id", id=shop_id)
+        row = await accounts.shop(tx, shop_id)
     assert row is not None
     shop = p.shop_facts(row)
     seen = 0

@@ -10,7 +10,8 @@ from domain.facts import ShipmentFacts
 from domain.results import Refused
 from domain.words import _
 from pipeline.base import Pipeline
-from store import batches
+from pipeline.steps import changed_since
+from store import batches, outbox
 from store.apply import apply
 from store.batches import Batch, ItemResult
 from store.database import Tx, from_json
@@ -32,24 +33,13 @@ async def undo_items(
 ) -> list[ItemResult]:
     """Reverse the rows of the batch named in `batch.arguments["batch_id"]` that this chunk holds."""
     undone_id = int(batch.arguments["batch_id"])
-    rows = {
-        r.shipment_id: r
-        for r in await tx.rows(
-            "SELECT * FROM batch_item WHERE batch_id = :b AND shipment_id IN :ids",
-            b=undone_id,
-            ids=[i.shipment_id for i in items],
-        )
-    }
-    started = await tx.rows(
-        """SELECT shipment_id FROM effect WHERE batch_id = :b AND state NOT IN ('queued', 'withdrawn')""", b=undone_id
-    )
-    begun = {r.shipment_id for r in started}
-    printed = await tx.value("SELECT 1 FROM effect WHERE batch_id = :b AND op = 'print'", b=undone_id) is not None
+    rows = await batches.items_of(tx, undone_id, [i.shipment_id for i in items])
+    sent = await outbox.sent_by(tx, undone_id)
     results: list[ItemResult] = []
     decided: list[tuple[ShipmentFacts, Change]] = []
     for item in items:
         f, row = facts[item.shipment_id], rows[item.shipment_id]
-        answer = await _reverse(tx, f, row, undone_id, context, f.id in begun, printed)
+        answer = await _reverse(tx, f, row, undone_id, context, f.id in sent.shipments, sent.printed)
         if isinstance(answer, Refused):
             results.append(ItemResult(item.position, "refused", answer.code, answer.message))
         else:
@@ -66,13 +56,7 @@ async def _reverse(
     if row.outcome != "done":
         return Refused("was_refused", _("That batch had left it alone."))
     if f.version != row.version:
-        last = await tx.row("SELECT who, kind FROM event WHERE shipment_id = :id ORDER BY id DESC LIMIT 1", id=f.id)
-        return Refused(
-            "changed_since",
-            _("{who} changed it meanwhile ({what}).").format(
-                who=(last.who if last else "") or _("the worker"), what=last.kind if last else ""
-            ),
-        )
+        return await changed_since(tx, f.id)
     if printed:
         return Refused("printed", _("That batch printed; paper cannot be taken back."))
     if begun:

@@ -26,6 +26,7 @@ from pipeline.effects import AccountRunner, Handler, Held
 from pipeline.steps import step
 from pipeline.sync import OrderSync, SyncStopped, sync_products
 from store import accounts, batches, leases, outbox
+from store.counters import fold_counters
 from store.database import Tx
 from store.reader import Watch
 
@@ -96,7 +97,7 @@ class Worker:
         """Fold PostgreSQL's counter deltas, forget dead workers, write the WAL back."""
         async with self.p.store.transaction() as tx:
             await fold_counters(tx)
-            await tx.run("DELETE FROM worker WHERE beat_at < :old", old=tx.now - 60 * MINUTE)
+            await leases.forget_workers(tx, 60 * MINUTE)
         await self.p.store.checkpoint()
 
     async def _listen(self) -> None:
@@ -151,6 +152,11 @@ class Worker:
                 started = True
         return started
 
+    async def tick_once(self) -> None:
+        """One tick, and everything it started, to its end."""
+        await self.tick()
+        await asyncio.gather(*self._serving.values())
+
     async def _accounts(self, tx: Tx) -> list[str]:
         """Accounts whose effects this host may serve: printers only here."""
         host = socket.gethostname()
@@ -163,12 +169,7 @@ class Worker:
     async def _anything_waiting(self) -> bool:
         """Effects or batches that will fall due by themselves soon (retries, looks)."""
         async with self.p.store.reading() as tx:
-            soon = await tx.value(
-                """SELECT 1 FROM effect WHERE state IN ('queued', 'running', 'unknown') AND code <> 'accepted'
-                   AND due_at < :soon LIMIT 1""",
-                soon=tx.now + 60 * SECOND,
-            )
-            return soon is not None or bool(await batches.unfinished(tx))
+            return await outbox.falls_due_within(tx, 60 * SECOND) or bool(await batches.unfinished(tx))
 
     async def _serve(self, account: str) -> None:
         if account == "batches":
@@ -279,25 +280,6 @@ async def sync_now(
         return {kind: await sync_account(p, account, kind, held.fence, full=full) for kind in kinds}
     finally:
         await held.release()
-
-
-async def fold_counters(tx: Tx) -> None:
-    """Add up PostgreSQL's stage-count deltas into one row per place."""
-    if tx.dialect != "postgresql":
-        return
-    rows = await tx.rows(
-        """WITH gone AS (DELETE FROM stage_count RETURNING shop_id, stage, status, n)
-           SELECT shop_id, stage, status, CAST(sum(n) AS bigint) AS n FROM gone GROUP BY 1, 2, 3"""
-    )
-    for r in rows:
-        if r.n:
-            await tx.run(
-                "INSERT INTO stage_count (shop_id, stage, status, n) VALUES (:shop, :stage, :status, :n)",
-                shop=r.shop_id,
-                stage=r.stage,
-                status=r.status,
-                n=r.n,
-            )
 
 
 async def serve(p: Pipeline, *, until_stdin_closes: bool = False) -> None:

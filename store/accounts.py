@@ -22,6 +22,11 @@ async def install_code(tx: Tx) -> str:
     return str(found)
 
 
+async def installed(tx: Tx) -> str:
+    """The install code, or '' before the first account was set up."""
+    return str(await tx.value("SELECT value FROM meta WHERE key = 'install'") or "")
+
+
 async def set_secrets(tx: Tx, sealer: Sealer, account: str, values: Mapping[str, str]) -> None:
     """Keep secrets of an account, sealed."""
     await tx.insert(
@@ -72,11 +77,16 @@ async def shops(tx: Tx) -> Sequence[Any]:
     return await tx.rows("SELECT * FROM shop ORDER BY id")
 
 
+async def shop(tx: Tx, shop_id: int) -> Any:
+    """A shop by id, or None."""
+    return await tx.row("SELECT * FROM shop WHERE id = :id", id=shop_id)
+
+
 async def shop_named(tx: Tx, name: str) -> Any:
     """A shop by name (or by number), or None."""
     row = await tx.row("SELECT * FROM shop WHERE name = :n", n=name)
     if row is None and name.isdecimal():
-        row = await tx.row("SELECT * FROM shop WHERE id = :id", id=int(name))
+        row = await shop(tx, int(name))
     return row
 
 
@@ -117,6 +127,16 @@ async def carriers(tx: Tx) -> Sequence[Any]:
     return await tx.rows("SELECT * FROM carrier ORDER BY id")
 
 
+async def carrier(tx: Tx, carrier_id: int) -> Any:
+    """A carrier account by id, or None."""
+    return await tx.row("SELECT * FROM carrier WHERE id = :id", id=carrier_id)
+
+
+async def carrier_named(tx: Tx, name: str) -> Any:
+    """A carrier account by name, or None."""
+    return await tx.row("SELECT * FROM carrier WHERE name = :n", n=name)
+
+
 async def services(tx: Tx) -> Sequence[Any]:
     """Every service."""
     return await tx.rows("SELECT * FROM service ORDER BY id")
@@ -132,6 +152,16 @@ async def printers(tx: Tx) -> Sequence[Any]:
     return await tx.rows("SELECT * FROM printer ORDER BY is_default DESC, id")
 
 
+async def printer(tx: Tx, printer_id: int) -> Any:
+    """A printer by id, or None."""
+    return await tx.row("SELECT * FROM printer WHERE id = :id", id=printer_id)
+
+
+async def printer_named(tx: Tx, name: str) -> Any:
+    """A printer by name, or None."""
+    return await tx.row("SELECT * FROM printer WHERE name = :n", n=name)
+
+
 async def add_printer(tx: Tx, kind: str, name: str, host: str, settings: Mapping[str, Any]) -> int:
     """Keep a printer of a host; the first one is the default."""
     first = await tx.value("SELECT 1 FROM printer") is None
@@ -139,6 +169,16 @@ async def add_printer(tx: Tx, kind: str, name: str, host: str, settings: Mapping
         t.printer,
         {"kind": kind, "name": name, "host": host, "settings": as_json(settings), "is_default": int(first)},
     )
+
+
+async def default_warehouse_id(tx: Tx) -> int:
+    """The id of the default warehouse, or 0 before there is one."""
+    return int(await tx.value("SELECT id FROM warehouse ORDER BY is_default DESC, id LIMIT 1") or 0)
+
+
+async def warehouse_named(tx: Tx, name: str) -> Any:
+    """A warehouse by name, or None."""
+    return await tx.row("SELECT * FROM warehouse WHERE name = :n", n=name)
 
 
 async def default_warehouse(tx: Tx) -> Any:
@@ -220,6 +260,23 @@ async def update_task(tx: Tx, account: str, kind: str, values: Mapping[str, Any]
     """Set columns of a task."""
     columns = ", ".join(f"{name} = :{name}" for name in values)
     await tx.run(f"UPDATE sync_task SET {columns} WHERE account = :_a AND kind = :_k", _a=account, _k=kind, **values)
+
+
+async def hurry(tx: Tx, account: str, kind: str = "") -> None:
+    """Make a task of an account (all of them without `kind`) due now, if it is not yet."""
+    await tx.run(
+        "UPDATE sync_task SET due_at = :now WHERE account = :a AND (:kind = '' OR kind = :kind2) AND due_at > :now2",
+        a=account,
+        kind=kind,
+        kind2=kind,
+        now=tx.now,
+        now2=tx.now,
+    )
+
+
+async def end_tasks(tx: Tx, account: str) -> None:
+    """Switch the recurring tasks of an account off."""
+    await tx.run("UPDATE sync_task SET enabled = 0 WHERE account = :a", a=account)
 
 
 async def warehouses(tx: Tx) -> Sequence[Any]:

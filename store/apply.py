@@ -375,6 +375,17 @@ async def _effects(tx: Tx, decided: Decided, batch_id: int | None) -> None:
     )
 
 
+async def raise_lines(tx: Tx, shipment_id: int, pieces: Mapping[int, int]) -> None:
+    """Put more pieces (order line → pieces) into a shipment."""
+    await tx.insert(
+        t.shipment_line,
+        [{"shipment_id": shipment_id, "order_line_id": line, "quantity": n} for line, n in pieces.items()],
+        tail="""ON CONFLICT (shipment_id, order_line_id)
+                DO UPDATE SET quantity = shipment_line.quantity + excluded.quantity""",
+    )
+    await tx.run("UPDATE shipment SET version = version + 1 WHERE id = :s", s=shipment_id)
+
+
 async def put_in(tx: Tx, target: ShipmentFacts, source: ShipmentFacts) -> None:
     """Move every line of `source` into `target` (merge); the order's submission row comes along."""
     await tx.run("DELETE FROM shipment_line WHERE shipment_id = :s", s=source.id)

@@ -142,6 +142,32 @@ async def record(tx: Tx, batch_id: int, results: Sequence[ItemResult]) -> None:
     )
 
 
+async def correct(tx: Tx, batch_id: int, shipment_id: int, result: ItemResult) -> None:
+    """A row that counted as done was still under way: write what became of it in the end.
+
+    The position of `result` is not looked at: a batch holds a shipment once.
+    """
+    if result.outcome == "refused":
+        await tx.run(
+            """UPDATE batch SET done = done - 1, refused = refused + 1 WHERE id = :b
+               AND EXISTS (SELECT 1 FROM batch_item WHERE batch_id = :b2 AND shipment_id = :s)""",
+            b=batch_id,
+            b2=batch_id,
+            s=shipment_id,
+        )
+    await tx.run(
+        """UPDATE batch_item SET outcome = :outcome, code = :code, reason = :reason, version = :version, before = :before
+           WHERE batch_id = :b AND shipment_id = :s""",
+        b=batch_id,
+        s=shipment_id,
+        outcome=result.outcome,
+        code=result.code,
+        reason=result.reason[:500],
+        version=result.version,
+        before=result.before,
+    )
+
+
 async def finish(tx: Tx, batch_id: int, state: str = "done") -> None:
     """Nothing of the batch is left to do."""
     await tx.run("UPDATE batch SET state = :s, ended_at = :now WHERE id = :b", s=state, now=tx.now, b=batch_id)
@@ -150,6 +176,14 @@ async def finish(tx: Tx, batch_id: int, state: str = "done") -> None:
 async def results(tx: Tx, batch_id: int) -> Sequence[Any]:
     """Every row of a batch with its outcome."""
     return await tx.rows("SELECT * FROM batch_item WHERE batch_id = :b ORDER BY position", b=batch_id)
+
+
+async def items_of(tx: Tx, batch_id: int, shipment_ids: Sequence[int]) -> dict[int, Any]:
+    """Shipment id → its row of a batch."""
+    rows = await tx.rows(
+        "SELECT * FROM batch_item WHERE batch_id = :b AND shipment_id IN :ids", b=batch_id, ids=list(shipment_ids)
+    )
+    return {r.shipment_id: r for r in rows}
 
 
 async def mark_undone(tx: Tx, batch_id: int) -> None:

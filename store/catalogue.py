@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from domain.matching import category_key, choose_category, match_key
 from domain.records import Category, OrderLine, Product
-from domain.text import storable
+from domain.text import LONGEST_KEY, storable
 from store import tables as t
 from store.database import Tx
 
@@ -47,12 +47,23 @@ async def keep_products(tx: Tx, shop_id: int, products: Sequence[Product], ident
     if not products:
         return kept
     have = await listings(tx, shop_id, [_key(p) for p in products])
+    if all(_key(p) in have for p in products):
+        kept.unchanged = len(products)
+        return kept
+    if tx.dialect == "postgresql":
+        # Imports of several shops would each create what they all find missing: one at a time, until the commit.
+        await tx.rows("SELECT pg_advisory_xact_lock(hashtext('catalogue'))")
+        have = await listings(tx, shop_id, [_key(p) for p in products])
     fresh = [p for p in {_key(p): p for p in products}.values() if _key(p) not in have]
     kept.unchanged = len(products) - len(fresh)
+    too_long = [p for p in fresh if max(map(len, (*_key(p), p.sku))) > LONGEST_KEY]
+    if too_long:
+        kept.warnings.extend(f"{p.name[:60]}: {len(p.sku)}" for p in too_long)
+        fresh = [p for p in fresh if p not in too_long]
     local = await _local(tx, shop_id, identify_by, fresh)
     products_here: dict[str, int] = {}
     for p in fresh:
-        key = match_key(identify_by, p.name, p.sku, p.platform_product_id, p.platform_variant_id)
+        key = _match_key(identify_by, p)
         variants = local.get(key, []) if key else []
         if len(variants) > 1:
             kept.warnings.append(f"{key}: {len(variants)}")
@@ -68,11 +79,11 @@ async def keep_products(tx: Tx, shop_id: int, products: Sequence[Product], ident
             t.listing,
             {
                 "shop_id": shop_id,
-                "platform_product_id": p.platform_product_id,
-                "platform_variant_id": _variant(p.platform_variant_id),
-                "sku": storable(p.sku),
+                "platform_product_id": _key(p)[0],
+                "platform_variant_id": _key(p)[1],
+                "sku": storable(p.sku.strip()),
                 "name": storable(p.name),
-                "match_key": storable(key),
+                "match_key": key,
                 "problem": "" if key else "no_key",
             },
         )
@@ -85,12 +96,16 @@ def _variant(platform_variant_id: str) -> str:
 
 
 def _key(p: Product) -> ListingKey:
-    return p.platform_product_id, _variant(p.platform_variant_id)
+    return storable(p.platform_product_id), _variant(storable(p.platform_variant_id))
+
+
+def _match_key(by: str, p: Product) -> str:
+    return storable(match_key(by, p.name, p.sku, p.platform_product_id, p.platform_variant_id))
 
 
 async def _local(tx: Tx, shop_id: int, by: str, products: Sequence[Product]) -> dict[str, list[int]]:
     """Variants of ours by match key, lowest id first."""
-    keys = {match_key(by, p.name, p.sku, p.platform_product_id, p.platform_variant_id) for p in products} - {""}
+    keys = {_match_key(by, p) for p in products} - {""}
     if not keys:
         return {}
     if by == "id":

@@ -1,5 +1,6 @@
 """Questions a healthy database answers with nothing: every row of every answer is a defect."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -70,6 +71,35 @@ CHECKS: dict[str, str] = {
         SELECT 'shipment ' || s.id AS place, s.status AS found FROM shipment s
         WHERE s.stage = {int(Stage.SHIPPED)} AND s.deducted = 0 AND s.status NOT IN ('outside', 'elsewhere')""",
 }
+
+
+class Standing(Struct, frozen=True):
+    """What waits, though the books are whole: rows to be told to a person."""
+
+    stuck: Sequence[Any]
+    """(op, n): effects that should have been sent long ago."""
+    parked: int
+    paused: Sequence[Any]
+    """(account, paused_code, message)."""
+    late: Sequence[Any]
+    """(account, kind, ok_at): syncs without a good end for twice their interval."""
+
+
+async def standing(tx: Tx, stuck_ms: int) -> Standing:
+    """What waits; an effect is stuck when it is overdue by `stuck_ms`."""
+    return Standing(
+        stuck=await tx.rows(
+            """SELECT op, count(*) AS n FROM effect WHERE state IN ('queued', 'unknown') AND code <> 'accepted'
+               AND due_at < :old GROUP BY op ORDER BY op""",
+            old=tx.now - stuck_ms,
+        ),
+        parked=int(await tx.value("SELECT count(*) FROM effect WHERE state = 'parked'")),
+        paused=await tx.rows("SELECT account, paused_code, message FROM account_health WHERE paused_code <> ''"),
+        late=await tx.rows(
+            "SELECT account, kind, ok_at FROM sync_task WHERE enabled = 1 AND coalesce(ok_at, 0) < :now - 2 * every_ms",
+            now=tx.now,
+        ),
+    )
 
 
 async def examine(tx: Tx) -> list[Finding]:

@@ -4,7 +4,7 @@ Operator-owned facts (stage, service, holds, overlays, remarks) are never writte
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -12,6 +12,7 @@ from msgspec import Struct
 from domain.clock import Instant
 from domain.enums import DEAD_ORDER, Flag, OrderKind, OrderStatus, Payment, Stage, Status
 from domain.facts import ShopFacts, address_print
+from domain.money import Money
 from domain.reconcile import Difference, born
 from domain.records import Order, OrderLine
 from domain.ship_by import ship_by
@@ -41,7 +42,10 @@ class Incoming(Struct, frozen=True):
 
 
 async def known(tx: Tx, shop_id: int, platform_ids: Sequence[str]) -> dict[str, KnownOrder]:
-    """Stored orders of a shop by platform id."""
+    """Stored orders of a shop by platform id; until the commit nobody else takes orders of this shop over."""
+    if tx.dialect == "postgresql":
+        # Two that find an order missing would both insert it.
+        await tx.rows("SELECT pg_advisory_xact_lock(hashtext('intake'), CAST(:shop AS int))", shop=shop_id)
     rows = await tx.rows(
         """SELECT id, platform_order_id, updated_at, content_hash, status FROM orders
            WHERE shop_id = :shop AND platform_order_id IN :ids""",
@@ -83,7 +87,7 @@ async def insert_orders(tx: Tx, shop: ShopFacts, incoming: Sequence[Incoming], d
         shipped_lines: list[dict[str, Any]] = []
         for position, line in enumerate(order.lines):
             line_id = next(line_ids)
-            listing_id = listing_of.get(_line_key(line)) or listing_of.get(("", line.sku.strip()))
+            listing_id = listing_of.get(_line_key(line)) or listing_of.get(("", _orphan(line)))
             matched = matched and (listing_id is not None or not line.ships)
             rows["line"].append(_line_row(line_id, order_id, position, line, listing_id))
             left = int(line.quantity - min(line.cancelled, line.quantity))
@@ -190,7 +194,7 @@ def _buyer_row(order_id: int, contact_id: int | None, order: Order) -> dict[str,
         "phone": storable(b.phone),
         "email": storable(b.email),
         "phone_key": phone_key(b.phone),
-        "email_key": storable(email_key(b.email)),
+        "email_key": _email_key(order),
         "redacted": int(b.redacted),
     }
 
@@ -236,13 +240,13 @@ def delivery_text(order: Order) -> str:
     """Courier, delivery cost and address as one comment (ROA-40)."""
     a = order.address
     place = ", ".join(p for p in (a.name, a.line1, a.line2, f"{a.postcode} {a.city}".strip(), a.country) if p)
-    return f"{order.shipping_method} | {order.shipping_minor} {order.currency} | {place}"
+    return f"{order.shipping_method} | {Money(order.shipping_minor, order.currency)} | {place}"
 
 
 async def _listing_ids(tx: Tx, shop_id: int, lines: Sequence[OrderLine]) -> dict[ListingKey, int]:
     """Listing ids by platform ids; for lines whose product is gone, by ('', sku) where a listing of the shop has it."""
     found = await listings(tx, shop_id, wanted_listings(lines))
-    orphans = sorted({ln.sku.strip() for ln in lines if _line_key(ln)[0] in {"", "0"} and ln.sku.strip()})
+    orphans = sorted({_orphan(ln) for ln in lines if _line_key(ln)[0] in {"", "0"} and ln.sku.strip()})
     if orphans:
         for row in await tx.rows(
             "SELECT sku, min(id) AS id FROM listing WHERE shop_id = :shop AND sku IN :skus GROUP BY sku",
@@ -257,21 +261,22 @@ def _line_key(line: OrderLine) -> ListingKey:
     return line.platform_product_id, "" if line.platform_variant_id == "0" else line.platform_variant_id
 
 
+def _orphan(line: OrderLine) -> str:
+    """What a line whose product is gone is matched by: its SKU, as listings keep it."""
+    return storable(line.sku.strip())
+
+
 async def _contacts(tx: Tx, orders: Sequence[Order]) -> list[int | None]:
     """The contact of each order: an existing one by phone, else by e-mail, else a new one (ROA-30, ROA-32)."""
     phones = {phone_key(o.buyer.phone) for o in orders} - {""}
-    emails = {email_key(o.buyer.email) for o in orders} - {""}
-    by_phone: dict[str, int] = {}
-    by_email: dict[str, int] = {}
-    for column, keys, found in (("phone_key", phones, by_phone), ("email_key", emails, by_email)):
-        if keys:
-            rows = await tx.rows(f"SELECT id, {column} AS key FROM contact WHERE {column} IN :keys", keys=sorted(keys))
-            found.update({r.key: r.id for r in rows})
+    emails = {_email_key(o) for o in orders} - {""}
+    by_phone = await _contacts_by(tx, "phone_key", phones)
+    by_email = await _contacts_by(tx, "email_key", emails)
     ids: list[int | None] = []
     fresh: list[dict[str, Any]] = []
     next_id: list[int] = []
     for order in orders:
-        phone, email = phone_key(order.buyer.phone), email_key(order.buyer.email)
+        phone, email = phone_key(order.buyer.phone), _email_key(order)
         contact = (by_phone.get(phone) if phone else None) or (by_email.get(email) if email else None)
         if contact is None and (phone or email):
             if not next_id:
@@ -295,7 +300,31 @@ async def _contacts(tx: Tx, orders: Sequence[Order]) -> list[int | None]:
                 by_email.setdefault(email, contact)
         ids.append(contact)
     await tx.insert(t.contact, fresh, tail="ON CONFLICT DO NOTHING" if tx.dialect == "postgresql" else "")
+    if fresh and tx.dialect == "postgresql":
+        ids = await _those_that_won(tx, ids, fresh)
     return ids
+
+
+async def _those_that_won(tx: Tx, ids: list[int | None], fresh: Sequence[Mapping[str, Any]]) -> list[int | None]:
+    """`ids` with the contacts that another shop's import made first in the place of ours of the same phone or e-mail."""
+    kept = {r.id for r in await tx.rows("SELECT id FROM contact WHERE id IN :ids", ids=[c["id"] for c in fresh])}
+    lost = [c for c in fresh if c["id"] not in kept]
+    by_phone = await _contacts_by(tx, "phone_key", {c["phone_key"] for c in lost} - {None})
+    by_email = await _contacts_by(tx, "email_key", {c["email_key"] for c in lost} - {None})
+    winner = {c["id"]: by_phone.get(c["phone_key"]) or by_email.get(c["email_key"]) for c in lost}
+    return [winner.get(i, i) if i is not None else None for i in ids]
+
+
+async def _contacts_by(tx: Tx, column: str, keys: Collection[str]) -> dict[str, int]:
+    """Contact ids by a key column."""
+    if not keys:
+        return {}
+    rows = await tx.rows(f"SELECT id, {column} AS key FROM contact WHERE {column} IN :keys", keys=sorted(keys))
+    return {r.key: r.id for r in rows}
+
+
+def _email_key(order: Order) -> str:
+    return storable(email_key(order.buyer.email))
 
 
 async def _forget(tx: Tx, shop_id: int, platform_ids: Sequence[str]) -> None:
@@ -362,9 +391,9 @@ async def update_order(tx: Tx, shop: ShopFacts, order_id: int, item: Incoming, d
         await _update_notes(tx, order_id, order, before, delivery_comment, same_address)
         await tx.run(
             f"""UPDATE shipment SET ship_by = :due, changed_at = :now
-                WHERE order_id = :id AND stage < {int(Stage.SHIPPED)} AND coalesce(ship_by, 0) <> coalesce(:due2, 0)""",
-            due=(due := _due(order, shop)),
-            due2=due,
+                WHERE order_id = :id AND stage < {int(Stage.SHIPPED)}
+                  AND coalesce(ship_by, 0) <> coalesce(CAST(:due AS bigint), 0)""",
+            due=_due(order, shop),
             id=order_id,
             now=tx.now,
         )
@@ -377,6 +406,7 @@ async def update_order(tx: Tx, shop: ShopFacts, order_id: int, item: Incoming, d
         now=tx.now,
         id=order_id,
     )
+    await _forget(tx, shop.id, [order.platform_order_id])
     if before.status != order.status.value:
         fields.append("status")
     dead = {s.value for s in DEAD_ORDER}
@@ -447,7 +477,7 @@ async def _update_lines(
     for position, line in enumerate(lines):
         row = stored.get(line.platform_line_id)
         if row is None:
-            listing_id = listing_of.get(_line_key(line)) or listing_of.get(("", line.sku.strip()))
+            listing_id = listing_of.get(_line_key(line)) or listing_of.get(("", _orphan(line)))
             new = {k: v for k, v in _line_row(0, order_id, position, line, listing_id).items() if k != "id"}
             line_id = await tx.add(t.order_line, new)
             if line.ships:
@@ -487,7 +517,8 @@ async def _update_notes(
                         WHERE order_id = :id AND stage < {int(Stage.SHIPPED)}""",
                     id=order_id,
                 )
-    if delivery_comment and not (same_address and before.shipping == (order.shipping_method, order.shipping_minor)):
+    shipping = (storable(order.shipping_method), order.shipping_minor)
+    if delivery_comment and not (same_address and before.shipping == shipping):
         await tx.insert(
             t.note, [{"order_id": order_id, "kind": "delivery", "text": storable(delivery_text(order)), "at": tx.now}]
         )

@@ -113,6 +113,11 @@ async def give_back(tx: Tx, name: str, owner: str, fence: int) -> None:
     )
 
 
+async def drop(tx: Tx, name: str) -> None:
+    """Forget a lease: what it guarded is over."""
+    await tx.run("DELETE FROM lease WHERE name = :n", n=name)
+
+
 async def holds(tx: Tx, name: str, fence: int) -> bool:
     """Is `fence` still the newest of this lease? Checked in the transaction that writes what was done under it."""
     lock = " FOR UPDATE" if tx.dialect == "postgresql" else ""
@@ -138,6 +143,11 @@ async def beat(tx: Tx, owner: str, started_at: Instant, version: str) -> None:
 async def leave(tx: Tx, owner: str) -> None:
     """Take this worker off the list."""
     await tx.run("DELETE FROM worker WHERE owner = :owner", owner=owner)
+
+
+async def forget_workers(tx: Tx, silent_ms: int) -> None:
+    """Take workers off the list that have not been heard of for so long."""
+    await tx.run("DELETE FROM worker WHERE beat_at < :old", old=tx.now - silent_ms)
 
 
 async def living_workers(tx: Tx, within_ms: int = 15_000) -> list[str]:

@@ -197,3 +197,41 @@ async def resume(tx: Tx, account: str) -> None:
         "UPDATE account_health SET fails = 0, retry_at = NULL, paused_code = '', message = '' WHERE account = :a",
         a=account,
     )
+
+
+async def withdraw(tx: Tx, ids: Sequence[int], code: str = "") -> None:
+    """End effects that have not been sent; the caller has read in this transaction that they are queued."""
+    await tx.run(
+        "UPDATE effect SET state = 'withdrawn', code = :code, ended_at = :now WHERE id IN :ids",
+        ids=list(ids),
+        code=code,
+        now=tx.now,
+    )
+
+
+async def falls_due_within(tx: Tx, ms: int) -> bool:
+    """Does any effect fall due so soon? What a third party has accepted may take its time and does not count."""
+    found = await tx.value(
+        """SELECT 1 FROM effect WHERE state IN ('queued', 'running', 'unknown') AND code <> 'accepted'
+           AND due_at < :soon LIMIT 1""",
+        soon=tx.now + ms,
+    )
+    return found is not None
+
+
+class Sent(Struct, frozen=True):
+    """What of a batch's effects cannot be taken back: shipments whose effects were begun, and whether it printed."""
+
+    shipments: frozenset[int]
+    printed: bool
+
+
+async def sent_by(tx: Tx, batch_id: int) -> Sent:
+    """What a batch has had done outside."""
+    begun = await tx.rows(
+        """SELECT shipment_id FROM effect WHERE batch_id = :b AND state NOT IN ('queued', 'withdrawn')
+           AND shipment_id IS NOT NULL""",
+        b=batch_id,
+    )
+    printed = await tx.value("SELECT 1 FROM effect WHERE batch_id = :b AND op = 'print' LIMIT 1", b=batch_id)
+    return Sent(frozenset(r.shipment_id for r in begun), printed is not None)

@@ -49,3 +49,13 @@ async def exclusion_counts(tx: Tx) -> dict[str, int]:
     }
     total = sum(r.n for r in await older(tx))
     return {**found, "older_than_window": total} if total else found
+
+
+async def may_pass_now(tx: Tx, shop_id: int, limit: int = 500) -> Sequence[Any]:
+    """Left-out orders (platform_order_id, reason, detail) whose reason a setting or the platform may have taken away."""
+    return await tx.rows(
+        """SELECT platform_order_id, reason, detail FROM left_out WHERE shop_id = :s
+           AND reason IN ('other_currency', 'no_contact', 'no_customer', 'no_goods') ORDER BY last_at LIMIT :n""",
+        s=shop_id,
+        n=limit,
+    )

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from domain.enums import (
     UNSETTLED_EFFECT,
@@ -33,7 +34,8 @@ from domain.facts import (
 from domain.records import Address
 from store.database import Tx
 
-_ADDRESS = "name, company, line1, line2, city, state, postcode, country, phone, email"
+ADDRESS = "name, company, line1, line2, city, state, postcode, country, phone, email"
+"""Columns of an address, in the order of `Address`."""
 
 
 async def load_facts(
@@ -84,7 +86,7 @@ async def load_facts(
     address_ids = {r.address_id for r in rows if r.address_id} | {o.address_id for o in orders if o.address_id}
     addresses = {
         a[0]: Address(*a[1:])
-        for a in await tx.rows(f"SELECT id, {_ADDRESS} FROM address WHERE id IN :ids", ids=sorted(address_ids))
+        for a in await tx.rows(f"SELECT id, {ADDRESS} FROM address WHERE id IN :ids", ids=sorted(address_ids))
     }
     waybills = await tx.rows(
         """SELECT w.*, CASE WHEN EXISTS (SELECT 1 FROM label_file l WHERE l.waybill_id = w.id) THEN 1 ELSE 0 END
@@ -169,7 +171,7 @@ async def load_facts(
                 if e.state in UNSETTLED_EFFECT
             ),
             effect_count=len(effects_of[r.id]),
-            customs={c.order_line_id: _customs(c) for c in customs_of[r.id]},
+            customs={c.order_line_id: customs_facts(c) for c in customs_of[r.id]},
             defaults={ln.order_line_id: declared[ln.listing_id] for ln in lines_of[r.id] if ln.listing_id in declared},
         )
         for r in rows
@@ -212,7 +214,8 @@ def _orders(rows: Sequence[Any], holding: set[int]) -> tuple[OrderFacts, ...]:
     )
 
 
-def _customs(row: Any) -> CustomsFacts:
+def customs_facts(row: Any) -> CustomsFacts:
+    """A `customs_line` row as decisions see it."""
     return CustomsFacts(
         row.name_local,
         row.name_en,
@@ -238,6 +241,24 @@ async def free_stock(tx: Tx, facts: Iterable[ShipmentFacts]) -> dict[tuple[int, 
         ids=variants,
     )
     return {(r.variant_id, r.warehouse_id): r.free for r in rows}
+
+
+async def existing(tx: Tx, ids: Sequence[int]) -> set[int]:
+    """Which of these shipments there are."""
+    return {r.id for r in await tx.rows("SELECT id FROM shipment WHERE id IN :ids", ids=list(ids))}
+
+
+class LastEvent(Struct, frozen=True):
+    """The newest line of a shipment's history; `who` is empty where the worker did it."""
+
+    who: str
+    kind: str
+
+
+async def last_event(tx: Tx, shipment_id: int) -> LastEvent | None:
+    """Who touched a shipment last, and how."""
+    row = await tx.row("SELECT who, kind FROM event WHERE shipment_id = :id ORDER BY id DESC LIMIT 1", id=shipment_id)
+    return LastEvent(row.who, row.kind) if row is not None else None
 
 
 async def shipments_of_orders(tx: Tx, order_ids: Sequence[int]) -> dict[int, list[int]]:

@@ -13,6 +13,8 @@ from domain.money import UnknownCurrency, format_minor
 from domain.text import phone_key
 
 LIVE = "('requesting', 'waiting', 'obtained', 'unknown')"
+UNDER_WAY = "('queued', 'running', 'unknown')"
+"""States of an effect that has not come to its end."""
 TROUBLE = int(
     Flag.AFTER_SALE
     | Flag.LINES_CHANGED
@@ -336,6 +338,43 @@ async def detail(reader: Fetches, shipment_id: int) -> dict[str, Any] | None:
         )
     ]
     return shown
+
+
+async def lines_of(reader: Fetches, shipment_id: int) -> list[tuple[int, str]]:
+    """(order line id, SKU) of what is in a shipment."""
+    rows = await reader.fetch(
+        """SELECT ol.id, ol.sku FROM shipment_line sl JOIN order_line ol ON ol.id = sl.order_line_id
+           WHERE sl.shipment_id = :s ORDER BY ol.id""",
+        {"s": shipment_id},
+    )
+    return [(row["id"], row["sku"]) for row in rows]
+
+
+async def orders_numbered(reader: Fetches, number: str) -> list[int]:
+    """Ids of the orders with this number (or platform id), over all shops."""
+    rows = await reader.fetch(
+        "SELECT id FROM orders WHERE number = :n OR platform_order_id = :n2 ORDER BY id", {"n": number, "n2": number}
+    )
+    return [row["id"] for row in rows]
+
+
+async def under_way(reader: Fetches, ids: Sequence[int], batch: str) -> bool:
+    """Has anything for these shipments, or for the batch of that name, not come to its end yet?"""
+    rows = await reader.fetch(
+        f"""SELECT 1 FROM effect e WHERE e.state IN {UNDER_WAY} AND (e.shipment_id IN :ids
+            OR e.batch_id = (SELECT id FROM batch WHERE name = :b)) LIMIT 1""",
+        {"ids": list(ids), "b": batch},
+    )
+    return bool(rows)
+
+
+async def gone_wrong(reader: Fetches, ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Those of `ids` (id, status, code, reason) that failed, are unknown, or carry a reason."""
+    return await reader.fetch(
+        """SELECT id, status, code, reason FROM shipment
+           WHERE id IN :ids AND (status IN ('failed', 'unknown') OR code <> '') ORDER BY id""",
+        {"ids": list(ids)},
+    )
 
 
 async def merge_candidates(reader: Fetches) -> list[list[int]]:

@@ -21,6 +21,9 @@ from pipeline import stocktaking
 from pipeline.base import Pipeline
 from pipeline.commands import Report, run
 from pipeline.sync import policy_of, take_over_chunk
+from pipeline.undo import target_of
+from pipeline.worker import Worker
+from store import batches
 from store.database import as_json, from_json
 from store.doctor import examine
 from store.place import Place, find
@@ -152,6 +155,60 @@ class Bench(World):
         mark = f"{self.install}-K{shipment:06d}"
         return [w for w in self.carrier.admin("GET", "waybills") if w["reference"].split("R")[0] == mark]
 
+    async def box(self, stage: str = "review", **second: Any) -> tuple[tuple[int, int], int]:
+        """Two orders of one buyer merged into one box, brought to a stage: ((first, second) order, shipment)."""
+        one, target = await self.take()
+        two, other = await self.take(**{"skus": ["PEN-07"], **second})
+        await self.accept("merge", target, other)
+        if stage != "review":
+            await self.to_stage(target, stage)
+        return (one, two), target
+
+    async def shipments(self, order: int) -> list[int]:
+        """Every shipment a platform order ever had, oldest first."""
+        rows = await self.fetch(
+            """SELECT su.shipment_id AS id FROM submission su JOIN orders o ON o.id = su.order_id
+               WHERE o.platform_order_id = :o ORDER BY su.shipment_id""",
+            o=str(order),
+        )
+        return [int(r["id"]) for r in rows]
+
+    async def hold_still(self) -> None:
+        """Let a worker look once at what is due, and go on with none of what it must keep back."""
+        worker = Worker(self.p)
+        assert not await worker.tick()
+
+    async def id_of(self, order: int) -> int:
+        """Our id of a platform order."""
+        return int(await self.value("SELECT id FROM orders WHERE platform_order_id = :o", o=str(order)))
+
+    async def pieces(self, shipment: int) -> dict[str, int]:
+        """SKU → pieces in a shipment."""
+        return {line["sku"]: line["quantity"] for line in (await self.shown(shipment))["lines"]}
+
+    async def answer(self, shipment: int) -> None:
+        """The carrier gives the number it was asked for long ago."""
+        assert self.carrier is not None
+        self.carrier.admin("POST", "number", {"references": [self.asked(shipment)[-1]["reference"]]})
+        await self.make_due()
+        await self.work()
+
+    async def undo(self, batch: str = "") -> Report:
+        """Take a batch back (by default anna's last)."""
+        target = await target_of(self.p, "anna", batch)
+        assert not isinstance(target, Refused), target
+        async with self.p.store.reading() as tx:
+            ids = [r.shipment_id for r in await batches.results(tx, target.id) if r.outcome == "done"]
+        return await self.do("undo", ids, batch_id=target.id)
+
+    async def undo_refusal(self, shipment: int, batch: str = "") -> str:
+        """Take a batch back that must be refused, and must change nothing; returns the reason code."""
+        before = await self.snapshot(shipment)
+        report = await self.undo(batch)
+        assert not report.done, report
+        assert await self.snapshot(shipment) == before
+        return report.refused[0].code
+
     async def platform_says(self, order: int, **values: Any) -> None:
         """Take a newer version of an order over, with whatever a platform other than WooCommerce could say."""
         connector = await self.p.shop(self.shop_id)
@@ -204,6 +261,8 @@ async def _set_up(place: Place, shop: Twin, carrier: Twin, folder: Path) -> int:
     assert await world.sync() == ""
     async with pipeline.store.transaction() as tx:
         await tx.run("UPDATE sync_task SET due_at = :later", later=LATER)
+        # What a test orders in this very second must not count as older than the binding.
+        await tx.run("UPDATE shop SET connected_at = connected_at - 3600000")
     await pipeline.store.checkpoint()
     await pipeline.aclose()
     return world.shop_id
@@ -252,7 +311,7 @@ async def _moved_in(place: Place, template: Template, shop: Twin, carrier: Twin,
     bench = Bench(pipeline, shop, carrier, folder)
     bench.shop_id = template.shop_id
     bench.install = hashlib.blake2b(str(folder).encode(), digest_size=4).hexdigest()
-    folder.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(folder.mkdir, parents=True)
     async with pipeline.store.transaction() as tx:
         await tx.run("UPDATE meta SET value = :v WHERE key = 'install'", v=bench.install)
         await tx.run("UPDATE printer SET settings = :s", s=as_json({"folder": str(folder)}))

@@ -16,8 +16,10 @@ from pipeline.sync import policy_of, writes_delivery
 from store import quarantined
 from store.place import Place
 from tests.conftest import World
-from tests.pipeline.conftest import Shop, bound
+from tests.pipeline import shops
+from tests.pipeline.shops import Shop, bound, emptied
 
+shop, shop_on_each = shops.shop, shops.shop_on_each
 HOUR_S = 3600
 
 
@@ -89,14 +91,14 @@ async def test_roa_05_order_in_another_currency_is_left_out_until_the_setting_ch
     assert [(r["platform_order_id"], r["detail"]) for r in listed] == [(str(euro), "EUR ≠ PLN")]
     await shop.sync()
     assert await shop.imported() == {zloty}
-    await shop.set(currency="EUR")
+    await shop.configure(currency="EUR")
     await shop.sync()
     assert (await shop.imported(), await shop.left_out()) == ({euro, zloty}, {})
     assert (await shop.stored(euro))["currency"] == "EUR"
 
 
 async def test_roa_05_a_shop_that_takes_any_currency_keeps_each_in_its_own(shop: Shop) -> None:
-    await shop.set(currency="any")
+    await shop.configure(currency="any")
     yen, dinar = shop.make({"currency": "JPY", "total": "1200"}, {"currency": "KWD", "total": "1.234"})
     await shop.sync()
     assert [(await shop.stored(o))["total_minor"] for o in (yen, dinar)] == [1200, 1234]
@@ -196,9 +198,9 @@ async def test_roa_10_the_first_import_reaches_back_two_months_of_the_shops_own_
 
 
 async def test_roa_10_the_day_is_clipped_to_the_end_of_a_shorter_month(
-    sqlite_place: Place, empty_twin: Twin, tmp_path: Path
+    sqlite_place: Place, shop_twin: Twin, tmp_path: Path
 ) -> None:
-    async with bound(sqlite_place, empty_twin, tmp_path / "papers") as shop:
+    async with bound(sqlite_place, emptied(shop_twin), tmp_path / "papers") as shop:
         connected = int(datetime(2026, 4, 30, 10, tzinfo=UTC).timestamp() * 1000)
         async with shop.p.store.transaction() as tx:
             await tx.run("UPDATE shop SET connected_at = :c", c=connected)
@@ -246,7 +248,7 @@ async def test_roa_13_a_closed_order_that_is_opened_again_comes_in(shop: Shop) -
 
 
 async def test_roa_13_another_list_of_statuses_may_be_set(shop: Shop) -> None:
-    await shop.set(import_exclude="on-hold")
+    await shop.configure(import_exclude="on-hold")
     held, done = shop.make(*({"case": c, "created_ago_s": HOUR_S} for c in ("bacs_on_hold", "completed")))
     await shop.sync()
     assert (await shop.imported(), await shop.left_out()) == ({done}, {held: "closed_before_import"})
@@ -292,7 +294,7 @@ async def test_roa_16_orders_left_out_come_in_when_the_shop_no_longer_asks_for_a
     await shop.sync()
     async with shop.p.store.reading() as tx:
         assert await quarantined.exclusion_counts(tx) == {"no_contact": 1, "no_customer": 1}
-    await shop.set(require_contact="no")
+    await shop.configure(require_contact="no")
     await shop.sync()
     assert (await shop.imported(), await shop.left_out()) == (set(made), {})
     assert await shop.value("SELECT count(*) FROM contact") == 0
@@ -391,7 +393,7 @@ async def test_roa_32_the_delivery_phone_comes_before_the_paying_ones(shop: Shop
 
 
 async def test_roa_40_delivery_details_become_a_comment_where_the_shop_wants_it(shop: Shop) -> None:
-    await shop.set(delivery_comment="yes")
+    await shop.configure(delivery_comment="yes")
     to = {"first_name": "Łucja", "last_name": "Pąk", "address_1": "ul. Piórkowa 7", "address_2": "m. 3"}
     to |= {"city": "Łódź", "postcode": "90-001", "country": "PL"}
     (order,) = shop.make(
@@ -406,7 +408,7 @@ async def test_roa_40_delivery_details_become_a_comment_where_the_shop_wants_it(
 
 async def test_roa_41_each_change_of_the_delivery_adds_a_comment_and_nothing_else_does(shop_on_each: Shop) -> None:
     shop = shop_on_each
-    await shop.set(delivery_comment="yes")
+    await shop.configure(delivery_comment="yes")
     (order,) = shop.make({})
     await shop.sync()
     await shop.sync()

@@ -1,0 +1,88 @@
+"""Submissions: what a platform is told of a shipment's order, and which orders of it are read before it ships."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from domain.enums import Stage
+from store.database import Tx, from_json
+
+
+class Tracking(Struct, frozen=True):
+    """The live waybill of a shipment, as a platform may be told of it."""
+
+    number: str
+    tracking: str
+    """The number buyers track by where that is another one, else empty."""
+    carrier: str
+    carrier_settings: dict[str, Any]
+
+
+class Submittable(Struct, frozen=True):
+    """What one order's platform can be told of one shipment, as it stands at this moment."""
+
+    platform_order_id: str
+    shop_settings: str
+    """JSON text of the shop's settings."""
+    tracking: Tracking | None
+    lines: tuple[tuple[str, int], ...]
+    """(platform line id, pieces) of this order in this shipment."""
+    told: str | None
+    """The number the platform has been told already."""
+    last: bool
+    """Everything of the order has been shipped, this shipment included."""
+
+
+async def submittable(tx: Tx, shipment_id: int | None, order_id: int | None) -> Submittable | None:
+    """What to tell of an order in a shipment; None when either is gone."""
+    row = await tx.row(
+        """SELECT o.platform_order_id, sh.settings FROM shipment s JOIN shop sh ON sh.id = s.shop_id
+           JOIN orders o ON o.id = :o WHERE s.id = :s""",
+        s=shipment_id,
+        o=order_id,
+    )
+    if row is None:
+        return None
+    w = await tx.row(
+        """SELECT w.number, w.tracking, c.name AS carrier, c.settings AS carrier_settings
+           FROM waybill w JOIN carrier c ON c.id = w.carrier_id
+           WHERE w.shipment_id = :s AND w.state = 'obtained' ORDER BY w.generation DESC LIMIT 1""",
+        s=shipment_id,
+    )
+    lines = await tx.rows(
+        """SELECT ol.platform_line_id, sl.quantity FROM shipment_line sl JOIN order_line ol ON ol.id = sl.order_line_id
+           WHERE sl.shipment_id = :s AND ol.order_id = :o ORDER BY ol.position""",
+        s=shipment_id,
+        o=order_id,
+    )
+    told = await tx.value(
+        "SELECT number FROM submission WHERE shipment_id = :s AND order_id = :o", s=shipment_id, o=order_id
+    )
+    still_open = await tx.value(
+        f"""SELECT 1 FROM order_line ol WHERE ol.order_id = :o AND ol.ships = 1 AND ol.quantity - ol.cancelled > coalesce((
+               SELECT sum(sl.quantity) FROM shipment_line sl JOIN shipment x ON x.id = sl.shipment_id
+               WHERE sl.order_line_id = ol.id AND x.stage = {int(Stage.SHIPPED)}), 0) LIMIT 1""",
+        o=order_id,
+    )
+    return Submittable(
+        row.platform_order_id,
+        row.settings,
+        Tracking(w.number, w.tracking, w.carrier, from_json(w.carrier_settings)) if w is not None else None,
+        tuple((ln.platform_line_id, ln.quantity) for ln in lines),
+        told,
+        still_open is None,
+    )
+
+
+async def platform_orders(tx: Tx, shipment_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Shipment id → platform ids of the orders that have lines in it."""
+    found: dict[int, list[str]] = {}
+    for r in await tx.rows(
+        """SELECT su.shipment_id, o.platform_order_id FROM submission su JOIN orders o ON o.id = su.order_id
+           WHERE su.shipment_id IN :ids AND EXISTS (SELECT 1 FROM shipment_line sl JOIN order_line ol
+               ON ol.id = sl.order_line_id WHERE sl.shipment_id = su.shipment_id AND ol.order_id = su.order_id)""",
+        ids=list(shipment_ids),
+    ):
+        found.setdefault(r.shipment_id, []).append(r.platform_order_id)
+    return found

@@ -18,13 +18,14 @@ from typing import Any
 from connectors.simulated.launch import Twin
 from console.output import complain, emit
 from domain.clock import SECOND
+from domain.enums import Op
 from domain.filters import Term
 from domain.results import Refused
 from domain.words import _
 from pipeline import demo_books, setup, stocktaking
 from pipeline.base import Pipeline
 from pipeline.commands import run
-from store import views
+from store import books, views
 from store.place import Place
 
 FAULTS = (
@@ -209,7 +210,7 @@ class Demo:
         await self._stock_up(p)
         await self._command(p, "note", {"read": True}, "stage:review note:unread")
         await self._command(p, "approve", {}, "stage:review")
-        services = await self._services(p)
+        services = await books.service_ids(p.store)
         await self._command(
             p, "assign", {"service_id": services["SIM-STD"]}, "stage:processing country:PL !kind:pickup"
         )
@@ -218,7 +219,7 @@ class Demo:
             p, "assign", {"service_id": services["SIM-STD"]}, "stage:processing !country:PL kind:pickup_point"
         )
         slow = [
-            i for i, _v in await views.selection(_Reads(p), [Term("stage", ("processing",)), Term("country", ("PL",))])
+            i for i, _v in await views.selection(p.store, [Term("stage", ("processing",)), Term("country", ("PL",))])
         ][:4]
         for ids, code in ((slow[:2], "SIM-LATE"), (slow[2:3], "SIM-NEVER")):
             await self._run(p, "assign", ids, {"service_id": services[code]})
@@ -253,52 +254,48 @@ class Demo:
 
     async def _stock_up(self, p: Pipeline) -> None:
         """One SKU is scarce, the others are plenty; replenished before the end."""
-        rows = await _Reads(p).fetch(
-            "SELECT sku FROM variant WHERE sku <> '' GROUP BY sku HAVING count(*) = 1 ORDER BY sku"
-        )
-        for n, row in enumerate(rows[:12]):
-            await stocktaking.change(p, row["sku"], "count", 3 if n == 0 else self.orders * 5, "anna")
-        self._scarce = rows[0]["sku"] if rows else ""
+        skus = (await books.unique_skus(p.store))[:12]
+        for n, sku in enumerate(skus):
+            await stocktaking.change(p, sku, "count", 3 if n == 0 else self.orders * 5, "anna")
+        self._scarce = skus[0] if skus else ""
 
     async def _merge_and_split(self, p: Pipeline) -> None:
-        for ids in (await views.merge_candidates(_Reads(p)))[:5]:
+        for ids in (await views.merge_candidates(p.store))[:5]:
             await self._run(p, "merge", ids, {})
-        rows = await _Reads(p).fetch(
-            """SELECT sl.shipment_id, sl.order_line_id FROM shipment_line sl JOIN shipment s ON s.id = sl.shipment_id
-               WHERE s.stage = 2 AND sl.quantity > 1 ORDER BY 1 LIMIT 5"""
-        )
-        for row in rows:
-            await self._run(p, "split", [row["shipment_id"]], {"lines": {str(row["order_line_id"]): 1}})
+        for shipment, line in await books.splittable(p.store, 5):
+            await self._run(p, "split", [shipment], {"lines": {str(line): 1}})
 
     async def _mend_waybills(self, p: Pipeline, services: Mapping[str, int]) -> None:
         """A refused address is corrected and asked again; a number that never comes is given up."""
-        reads = _Reads(p)
         for code, fields in (
             ("house_number_missing", {"line1": "Główna 1"}),
             ("address_incomplete", {"line1": "Główna 1", "city": "Poznań", "postcode": "61-001"}),
         ):
-            ids = [i for i, _v in await views.selection(reads, [Term("reason", (code,)), Term("status", ("failed",))])]
+            ids = [
+                i for i, _v in await views.selection(p.store, [Term("reason", (code,)), Term("status", ("failed",))])
+            ]
             await self._run(p, "address", ids, fields)
             await self._run(p, "waybill", ids, {})
         never = [
-            i for i, _v in await views.selection(reads, [Term("stage", ("waybill",)), Term("status", ("waiting",))])
+            i for i, _v in await views.selection(p.store, [Term("stage", ("waybill",)), Term("status", ("waiting",))])
         ]
         await self._run(p, "abandon", never, {})
         await self._run(p, "assign", never, {"service_id": services["SIM-STD"]})
         await self._until(p, _("waybills"), self._waybills_settled)
         # What a carrier refused for good is shipped by the other one.
-        left = [i for i, _v in await views.selection(reads, [Term("stage", ("waybill",)), Term("status", ("failed",))])]
+        left = [
+            i for i, _v in await views.selection(p.store, [Term("stage", ("waybill",)), Term("status", ("failed",))])
+        ]
         await self._run(p, "assign", left, {"service_id": services["OWN"]})
         await self._until(p, _("waybills"), self._waybills_settled)
 
     async def _push_some_early(self, p: Pipeline) -> None:
-        rows = await views.selection(_Reads(p), [Term("stage", ("to_print",)), Term("status", ("in_stock",))])
+        rows = await views.selection(p.store, [Term("stage", ("to_print",)), Term("status", ("in_stock",))])
         await self._run(p, "push", [i for i, _v in rows[:10]], {})
 
     async def _mend_changed(self, p: Pipeline) -> None:
         """Changed after the label was made: new label for a new address, the old one kept for fewer pieces."""
-        reads = _Reads(p)
-        rows = await views.listing(reads, [Term("stage", ("to_print", "waybill")), Term("trouble", ("yes",))])
+        rows = await views.listing(p.store, [Term("stage", ("to_print", "waybill")), Term("trouble", ("yes",))])
         await self._run(p, "waybill", [r["id"] for r in rows if "label_stale" in r["flags"]], {})
         await self._run(
             p, "keep", [r["id"] for r in rows if "lines_changed" in r["flags"] and "label_stale" not in r["flags"]], {}
@@ -312,15 +309,12 @@ class Demo:
 
     # -------------------------------------------------------------- commands and waiting
 
-    async def _services(self, p: Pipeline) -> dict[str, int]:
-        return {r["code"]: r["id"] for r in await _Reads(p).fetch("SELECT code, id FROM service")}
-
     async def _command(self, p: Pipeline, name: str, arguments: Mapping[str, Any], where: str) -> None:
         from domain.filters import parse
 
         terms = parse(where)
         assert not isinstance(terms, Refused)
-        ids = [i for i, _v in await views.selection(_Reads(p), terms)]
+        ids = [i for i, _v in await views.selection(p.store, terms)]
         await self._run(p, name, ids, arguments)
 
     async def _run(self, p: Pipeline, name: str, ids: Sequence[int], arguments: Mapping[str, Any]) -> None:
@@ -336,12 +330,7 @@ class Demo:
         else:
             shop.admin("POST", "scenario", {"phase": "review", "seed": self.seed, "share": 0.02})
         marked = p.clock()
-
-        async def fresh() -> bool:
-            rows = await _Reads(p).fetch("SELECT started_at, ok_at, changed FROM sync_task WHERE kind = 'orders'")
-            return bool(rows) and (rows[0]["ok_at"] or 0) > marked and (rows[0]["started_at"] or 0) > marked
-
-        await self._until(p, _("sync"), lambda _p: fresh())
+        await self._until(p, _("sync"), lambda p: books.synced_since(p.store, marked))
 
     async def _until(self, p: Pipeline, what: str, done: Any, limit_s: float = 600) -> None:
         deadline = monotonic() + limit_s
@@ -354,44 +343,22 @@ class Demo:
         self._say(what)
 
     async def _imported(self, p: Pipeline) -> bool:
-        rows = await _Reads(p).fetch("SELECT first_import_done FROM shop")
-        return bool(rows and rows[0]["first_import_done"])
+        return await books.imported(p.store)
 
     async def _waybills_settled(self, p: Pipeline) -> bool:
-        return not await _Reads(p).fetch(
-            """SELECT 1 FROM effect WHERE op IN ('request_waybill', 'void_waybill') AND state IN ('queued', 'running', 'unknown')
-               AND (code <> 'accepted' OR created_at > :recent) LIMIT 1""",
-            {"recent": p.clock() - 6 * SECOND},
-        )
+        """A number that a carrier has promised for later is waited for a few seconds, not longer."""
+        return not await books.busy(p.store, (Op.REQUEST_WAYBILL, Op.VOID_WAYBILL), p.clock() - 6 * SECOND)
 
     async def _printed(self, p: Pipeline) -> bool:
-        return not await _Reads(p).fetch(
-            "SELECT 1 FROM effect WHERE op = 'print' AND state IN ('queued', 'running', 'unknown') LIMIT 1"
-        )
+        return not await books.busy(p.store, (Op.PRINT,))
 
     async def _pushes_settled(self, p: Pipeline) -> bool:
-        return not await _Reads(p).fetch(
-            "SELECT 1 FROM effect WHERE op IN ('push', 'check') AND state IN ('queued', 'running', 'unknown') LIMIT 1"
-        )
+        return not await books.busy(p.store, (Op.PUSH, Op.CHECK))
 
     async def _all_settled(self, p: Pipeline) -> bool:
-        return not await _Reads(p).fetch(
-            "SELECT 1 FROM effect WHERE state IN ('queued', 'running', 'unknown') AND code <> 'accepted' LIMIT 1"
-        )
+        return not await books.busy(p.store)
 
     def _say(self, what: str) -> None:
         if sys.stderr.isatty():
             self._step += 1
             sys.stderr.write(f"{monotonic() - self._started:7.1f} s  {what}\n")
-
-
-class _Reads:
-    """Lets views read through the demo's open pipeline."""
-
-    def __init__(self, p: Pipeline) -> None:
-        self._p = p
-
-    async def fetch(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Every row of a query as dicts."""
-        async with self._p.store.reading() as tx:
-            return [dict(row._mapping) for row in await tx.rows(sql, **(params or {}))]

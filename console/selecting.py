@@ -17,18 +17,6 @@ from pipeline.commands import RefusedRow, Report, run
 from store import accounts, leases, views
 
 
-class _Selects:
-    """Lets `store.views` read through an open pipeline."""
-
-    def __init__(self, p: Pipeline) -> None:
-        self._p = p
-
-    async def fetch(self, sql: str, params: Any = None) -> list[dict[str, Any]]:
-        """Every row of a query as dicts."""
-        async with self._p.store.reading() as tx:
-            return [dict(row._mapping) for row in await tx.rows(sql, **(params or {}))]
-
-
 async def run_action(options: argparse.Namespace, action: Action) -> int:
     """Select, ask the pipeline, wait if told to, report."""
     if bool(options.ids) + bool(options.where) + bool(options.all) != 1:
@@ -79,12 +67,11 @@ async def _progress(done: int, total: int) -> None:
 async def _select(
     p: Pipeline, options: argparse.Namespace, action: Action
 ) -> tuple[list[int], list[RefusedRow]] | Refused:
-    reader = _Selects(p)
     if options.ids:
         ids: list[int] = []
         missing: list[RefusedRow] = []
         for text in options.ids:
-            found = await views.find_ids(reader, text)
+            found = await views.find_ids(p.store, text)
             if not found:
                 missing.append(RefusedRow(text, "not_found", _("Nothing is found for {text}.").format(text=text)))
             ids.extend(found)
@@ -93,7 +80,7 @@ async def _select(
     if isinstance(terms, Refused):
         return terms
     stages = () if any(t.field == "stage" for t in terms) else action.stages
-    return [i for i, _version in await views.selection(reader, terms, stages)], []
+    return [i for i, _version in await views.selection(p.store, terms, stages)], []
 
 
 async def _arguments(
@@ -164,15 +151,10 @@ async def _service(p: Pipeline, text: str) -> dict[str, Any] | Refused:
 async def _split(p: Pipeline, lines: dict[str, str], ids: list[int]) -> dict[str, Any] | Refused:
     if len(ids) != 1:
         return Refused("one_at_a_time", _("Split one shipment at a time."))
-    async with p.store.reading() as tx:
-        rows = await tx.rows(
-            """SELECT ol.id, ol.sku FROM shipment_line sl JOIN order_line ol ON ol.id = sl.order_line_id
-               WHERE sl.shipment_id = :s ORDER BY ol.id""",
-            s=ids[0],
-        )
+    inside = await views.lines_of(p.store, ids[0])
     wanted: dict[str, int] = {}
     for name, pieces in lines.items():
-        line = next((r.id for r in rows if r.sku == name or str(r.id) == name), None)
+        line = next((i for i, sku in inside if name in {sku, str(i)}), None)
         if line is None or not pieces.isdecimal():
             return Refused(
                 "bad_split", _("{name} is not in it, or {pieces} is not a number.").format(name=name, pieces=pieces)
@@ -182,11 +164,10 @@ async def _split(p: Pipeline, lines: dict[str, str], ids: list[int]) -> dict[str
 
 
 async def _order(p: Pipeline, number: str) -> dict[str, Any] | Refused:
-    async with p.store.reading() as tx:
-        rows = await tx.rows("SELECT id FROM orders WHERE number = :n OR platform_order_id = :n2", n=number, n2=number)
-    if len(rows) != 1:
-        return Refused("unknown_order", _("{n} orders have that number.").format(n=len(rows)))
-    return {"order_id": rows[0].id}
+    found = await views.orders_numbered(p.store, number)
+    if len(found) != 1:
+        return Refused("unknown_order", _("{n} orders have that number.").format(n=len(found)))
+    return {"order_id": found[0]}
 
 
 async def _printer(p: Pipeline, given: dict[str, Any]) -> dict[str, Any] | Refused:
@@ -216,14 +197,7 @@ async def _wait(p: Pipeline, options: argparse.Namespace, report: Report) -> boo
     settled = False
     try:
         while p.clock() < deadline and not settled:
-            async with p.store.reading() as tx:
-                open_ = await tx.value(
-                    """SELECT 1 FROM effect e WHERE e.state IN ('queued', 'running', 'unknown') AND (e.shipment_id IN :ids
-                       OR e.batch_id = (SELECT id FROM batch WHERE name = :b)) LIMIT 1""",
-                    ids=report.done,
-                    b=report.batch,
-                )
-            settled = open_ is None
+            settled = not await views.under_way(p.store, report.done, report.batch)
             if not settled:
                 await asyncio.sleep(0.1)
     finally:
@@ -231,15 +205,10 @@ async def _wait(p: Pipeline, options: argparse.Namespace, report: Report) -> boo
             assert child.stdin is not None
             child.stdin.close()
             await child.wait()
-    async with p.store.reading() as tx:
-        bad = await tx.rows(
-            "SELECT id, code, reason, status FROM shipment WHERE id IN :ids AND (status IN ('failed', 'unknown') OR code <> '')",
-            ids=report.done,
-        )
-    for row in bad:
-        if row.code != "short":
-            report.done.remove(row.id)
-            report.refused.append(RefusedRow(row.id, row.code or row.status, row.reason))
+    for row in await views.gone_wrong(p.store, report.done):
+        if row["code"] != "short":
+            report.done.remove(row["id"])
+            report.refused.append(RefusedRow(row["id"], row["code"] or row["status"], row["reason"]))
     return settled
 
 

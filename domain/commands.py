@@ -14,8 +14,8 @@ from msgspec import Struct, field
 from domain import guards
 from domain.change import Change, NewEffect, NewWaybill
 from domain.clock import Instant
-from domain.enums import Flag, Op, OrderKind, PrintState, Stage, Status, Submission, WaybillState
-from domain.facts import CustomsFacts, ServiceFacts, ShipmentFacts
+from domain.enums import Flag, Op, OrderKind, OrderStatus, PrintState, Stage, Status, Submission, WaybillState
+from domain.facts import CustomsFacts, ServiceFacts, ShipmentFacts, WaybillFacts
 from domain.guards import first
 from domain.records import Address
 from domain.results import Refused
@@ -65,8 +65,10 @@ def approve(f: ShipmentFacts, _a: Arguments, x: Context) -> Decision:
         guards.bound(f),
         guards.in_stage(f, Stage.REVIEW),
         guards.payable(f),
+        guards.not_stopped(f),
         guards.not_held(f),
         _after_sale(f),
+        guards.one_place(f),
         _cut_over(f, x),
         _matched(f),
         _sender(f),
@@ -184,7 +186,9 @@ def edit_address(f: ShipmentFacts, a: Arguments, _x: Context) -> Decision:
     if address == f.address:
         return Refused("unchanged", _("The address is the same as before."))
     after = msgspec.structs.replace(f, address=address)
-    moved = {"status": readiness(after, f.service).value} if f.stage is Stage.PROCESSING else {}
+    moved: dict[str, Any] = {"status": readiness(after, f.service).value} if f.stage is Stage.PROCESSING else {}
+    if Flag.LABEL_STALE in f.flags:
+        moved["flags"] = int(f.flags & ~Flag.LABEL_STALE)
     return Change(address=address, set=moved, events=_event("address_edited", fields=sorted(fields)))
 
 
@@ -247,10 +251,15 @@ def request_waybill(f: ShipmentFacts, _a: Arguments, x: Context) -> Decision:
         if not f.flags & (Flag.LABEL_STALE | Flag.LINES_CHANGED):
             return Refused("has_waybill", _("It has a waybill, or one is being asked for."))
         return _request_again(f, x)
-    refused = first(guards.payable(f), _after_sale(f), _requestable(f))
+    refused = first(_sendable(f), _requestable(f))
     if refused:
         return refused
     return _request(f, x)
+
+
+def _sendable(f: ShipmentFacts) -> Refused | None:
+    """What the platform and the buyer may have against sending it at all."""
+    return first(guards.payable(f), guards.not_stopped(f), _after_sale(f), guards.one_place(f))
 
 
 def _requestable(f: ShipmentFacts) -> Refused | None:
@@ -295,6 +304,8 @@ def _request_again(f: ShipmentFacts, x: Context) -> Decision:
         guards.in_status(f, {Status.OBTAINED, Status.IN_STOCK, Status.OUT_OF_STOCK}),
         guards.untold(f),
         guards.nothing_under_way(f, Op.PRINT, Op.PUSH, Op.CHECK),
+        _sendable(f),
+        _requestable(f),
     )
     if refused:
         return refused
@@ -302,7 +313,7 @@ def _request_again(f: ShipmentFacts, x: Context) -> Decision:
     if isinstance(fitted, Refused):
         return fitted
     lines, f = fitted
-    void = _void_live(f)
+    void = _void_live(f, x.grace_ms)
     asked = _request(f, x)
     return msgspec.structs.replace(
         asked,
@@ -335,7 +346,7 @@ def fit_lines(f: ShipmentFacts) -> tuple[dict[int, int], ShipmentFacts] | Refuse
     return lowered, msgspec.structs.replace(f, lines=tuple(kept))
 
 
-def _void_live(f: ShipmentFacts) -> Change:
+def _void_live(f: ShipmentFacts, delay_ms: int = 0) -> Change:
     """Void whatever number the shipment has; one that was never asked for is simply withdrawn."""
     live = f.waybill
     if live is None:
@@ -347,29 +358,29 @@ def _void_live(f: ShipmentFacts) -> Change:
         return Change(waybills={live.id: {"state": WaybillState.VOIDING.value}})
     return Change(
         waybills={live.id: {"state": WaybillState.VOIDING.value}},
-        effects=(
-            NewEffect(
-                Op.VOID_WAYBILL, f"carrier:{live.carrier_id}", f"void:{live.id}:{f.effect_count}", waybill_id=live.id
-            ),
-        ),
+        effects=(_void_effect(f, live, delay_ms),),
         events=_event("void_requested", number=live.number),
     )
 
 
-def void(f: ShipmentFacts, _a: Arguments, _x: Context) -> Decision:
+def _void_effect(f: ShipmentFacts, w: WaybillFacts, delay_ms: int) -> NewEffect:
+    key = f"void:{w.id}:{f.effect_count}"
+    return NewEffect(Op.VOID_WAYBILL, f"carrier:{w.carrier_id}", key, waybill_id=w.id, delay_ms=delay_ms)
+
+
+def void(f: ShipmentFacts, _a: Arguments, x: Context) -> Decision:
     """Void the number: back to processing. On a void that failed: try it again."""
     if refused := guards.bound(f):
         return refused
     waiting = [w for w in f.voiding if w.number]
     if f.waybill is None and waiting and not any(e.op is Op.VOID_WAYBILL for e in f.effects):
         return Change(
-            effects=tuple(
-                NewEffect(Op.VOID_WAYBILL, f"carrier:{w.carrier_id}", f"void:{w.id}:{f.effect_count}", waybill_id=w.id)
-                for w in waiting
-            ),
+            effects=tuple(_void_effect(f, w, x.grace_ms) for w in waiting),
             events=_event("void_requested", number=waiting[0].number),
         )
-    return back(f, {}, _x)
+    if f.waybill is None:
+        return Refused("no_waybill", _("It has no number to void."))
+    return back(f, {}, x)
 
 
 def abandon(f: ShipmentFacts, _a: Arguments, _x: Context) -> Decision:
@@ -384,13 +395,19 @@ def abandon(f: ShipmentFacts, _a: Arguments, _x: Context) -> Decision:
     if any(e.op in {Op.VOID_WAYBILL, Op.REQUEST_WAYBILL} and e.state.value == "running" for e in f.effects):
         return Refused("effect_running", _("The carrier is being asked this moment; try again."))
     moved = {}
-    if f.stage is Stage.WAYBILL and f.status in {Status.UNKNOWN, Status.WAITING, Status.CLOSING}:
+    events = _event("waybill_abandoned", numbers=[w.number or w.reference for w in lost])
+    if f.stage is Stage.WAYBILL and f.status is Status.CLOSING:
+        # It closes for the sake of that number only.
+        rest = tuple(w for w in f.waybills if w not in lost)
+        finished = closing(msgspec.structs.replace(f, waybills=rest), Status(f.code), f.reason)
+        moved, events = dict(finished.set), events + finished.events
+    elif f.stage is Stage.WAYBILL and f.status in {Status.UNKNOWN, Status.WAITING}:
         moved = _moved(Stage.WAYBILL, Status.FAILED, code="abandoned", reason=_("The number was abandoned."))
     return Change(
         set=moved,
         waybills={w.id: {"state": WaybillState.ABANDONED.value} for w in lost},
         withdraw=frozenset({Op.VOID_WAYBILL, Op.REQUEST_WAYBILL}),
-        events=_event("waybill_abandoned", numbers=[w.number or w.reference for w in lost]),
+        events=events,
     )
 
 
@@ -399,9 +416,8 @@ def hand_over(f: ShipmentFacts, _a: Arguments, x: Context) -> Decision:
     refused = first(
         guards.bound(f),
         guards.in_stage(f, Stage.PROCESSING),
-        guards.payable(f),
+        _sendable(f),
         guards.not_held(f),
-        _after_sale(f),
     )
     if refused:
         return refused
@@ -452,7 +468,7 @@ def shortage(f: ShipmentFacts, x: Context) -> str:
 def _take(f: ShipmentFacts, x: Context) -> dict[int, int]:
     wants = f.wants
     for variant, wanted in wants.items():
-        x.stock[variant, f.warehouse_id] -= wanted
+        x.stock[variant, f.warehouse_id] = x.stock.get((variant, f.warehouse_id), 0) - wanted
     return wants
 
 
@@ -542,6 +558,9 @@ def ship(f: ShipmentFacts, a: Arguments, x: Context) -> Decision:
         else None,
         guards.in_status(f, started),
         guards.not_held(f),
+        Refused("shipped_elsewhere", _("The platform says it was shipped already, and not by us."))
+        if len(guards.shipped_elsewhere(f)) == len(f.orders)
+        else None,
         guards.unblocked(f, close_refunds=bool(a.get("close_refunds"))),
     )
     if refused:
@@ -571,6 +590,7 @@ def ship(f: ShipmentFacts, a: Arguments, x: Context) -> Decision:
             shipped_at=x.now,
             deducted=1,
             unchecked=int(x.unchecked),
+            flags=int(f.flags & ~Flag.TOLD_NOT_SENT),
             code="",
             reason="",
         ),
@@ -581,10 +601,13 @@ def ship(f: ShipmentFacts, a: Arguments, x: Context) -> Decision:
 
 
 def unship_check(f: ShipmentFacts, code: str, reason: str) -> Change:
-    """The live check said no: back to where it was, with the reason."""
-    return Change(
-        set=_moved(Stage.TO_PRINT, Status.IN_STOCK, code=code, reason=reason), events=_event("ship_refused", code=code)
-    )
+    """The live check said no: back to where it was, with the reason; to its end, if that is what was read."""
+    refused = _event("ship_refused", code=code)
+    status = ended(f)
+    if status is not None and (status is Status.ELSEWHERE or f.shop.settings.close_on_cancel):
+        finished = closing(f, status)
+        return msgspec.structs.replace(finished, events=refused + finished.events)
+    return Change(set=_moved(Stage.TO_PRINT, Status.IN_STOCK, code=code, reason=reason), events=refused)
 
 
 # ------------------------------------------------------------------ shipped
@@ -640,19 +663,22 @@ def recall(f: ShipmentFacts, a: Arguments, x: Context) -> Decision:
     flags = f.flags | Flag.TOLD_NOT_SENT if told else f.flags
     common: dict[str, Any] = {"shipped_at": None, "deducted": 0, "cycle": f.cycle + 1, "unchecked": 0}
     if str(a.get("to", "to_print")) == "to_print":
-        return Change(
-            set=_moved(Stage.TO_PRINT, Status.IN_STOCK, flags=int(flags), **common),
+        for variant, pieces in f.taken.items():
+            x.stock[variant, f.warehouse_id] = x.stock.get((variant, f.warehouse_id), 0) + pieces
+        again = _allocated(f, x)
+        return msgspec.structs.replace(
+            again,
+            set={**again.set, **common, "flags": int(flags)},
             give_back=True,
-            allocate=f.wants,
             withdraw=frozenset({Op.PUSH}),
-            events=_event("recalled", to="to_print"),
+            events=_event("recalled", to="to_print") + again.events,
         )
-    void_change = _void_live(f)
+    void_change = _void_live(f, x.grace_ms)
     return msgspec.structs.replace(
         void_change,
         set=_moved(Stage.CLOSED, Status.DISCARDED, flags=int(flags), **common),
         give_back=True,
-        withdraw=frozenset({Op.PUSH}),
+        withdraw=void_change.withdraw | {Op.PUSH},
         events=_event("recalled", to="closed") + void_change.events,
     )
 
@@ -671,7 +697,7 @@ def collect(f: ShipmentFacts, a: Arguments, x: Context) -> Decision:
 # ------------------------------------------------------------------ backwards, close, rearrange
 
 
-def back(f: ShipmentFacts, a: Arguments, _x: Context) -> Decision:
+def back(f: ShipmentFacts, a: Arguments, x: Context) -> Decision:
     """Send back one stage (or to review): allocation released, number voided."""
     refused = first(
         guards.bound(f),
@@ -689,7 +715,7 @@ def back(f: ShipmentFacts, a: Arguments, _x: Context) -> Decision:
     if isinstance(fitted, Refused):
         return fitted
     target = (Stage.REVIEW, Status.OPEN) if to_review else (Stage.PROCESSING, readiness(fresh, f.service))
-    undone = _void_live(f)
+    undone = _void_live(f, x.grace_ms)
     return msgspec.structs.replace(
         undone,
         set=_moved(
@@ -702,20 +728,37 @@ def back(f: ShipmentFacts, a: Arguments, _x: Context) -> Decision:
     )
 
 
-def close(f: ShipmentFacts, a: Arguments, _x: Context) -> Decision:
+def close(f: ShipmentFacts, a: Arguments, x: Context) -> Decision:
     """Close before shipping: allocation released, number voided; an answer under way is voided when it comes."""
     refused = first(guards.bound(f), _before_shipped(f))
     if refused:
         return refused
+    if f.status is Status.CLOSING:
+        return Refused("closing", _("It closes as soon as the carrier has answered."))
     if refused := guards.nothing_under_way(f, Op.PUSH, Op.CHECK):
         return refused
-    return closing(f, Status(a.get("status", Status.DISCARDED.value)), str(a.get("reason", "")))
+    return closing(f, Status(a.get("status", Status.DISCARDED.value)), str(a.get("reason", "")), x.grace_ms)
 
 
-def closing(f: ShipmentFacts, status: Status, reason: str = "") -> Change:
-    """How a shipment ends, whoever ends it. While a carrier is being asked it is *closing* until the answer."""
+def ended(f: ShipmentFacts) -> Status | None:
+    """How the platform ended all of its orders (*cancelled*, *refunded* or shipped *elsewhere*), or None."""
+    dead = [o for o in f.orders if o.dead]
+    elsewhere = guards.shipped_elsewhere(f)
+    if len(dead) + len(elsewhere) < len(f.orders):
+        return None
+    if elsewhere:
+        return Status.ELSEWHERE
+    return Status.REFUNDED if dead[0].status is OrderStatus.REFUNDED else Status.CANCELLED
+
+
+def closing(f: ShipmentFacts, status: Status, reason: str = "", delay_ms: int = 0) -> Change:
+    """How a shipment ends, whoever ends it. While a carrier is being asked it is *closing* until the answer.
+
+    What was shipped elsewhere ends among the shipped, everything else among the closed.
+    """
     told = any(o.submission in {Submission.DONE, Submission.TRACKING_SENT} for o in f.orders)
-    flags = f.flags | Flag.STOPPED
+    elsewhere = status is Status.ELSEWHERE
+    flags = f.flags & ~Flag.STOPPED if elsewhere else f.flags | Flag.STOPPED
     if told:
         flags |= Flag.TOLD_NOT_SENT
     if f.print_state is not PrintState.NONE:
@@ -725,23 +768,30 @@ def closing(f: ShipmentFacts, status: Status, reason: str = "") -> Change:
     withdrawable = any(e.op is Op.REQUEST_WAYBILL and e.state.value == "queued" for e in f.effects)
     if asked and not (withdrawable and live is not None and live.state is WaybillState.REQUESTING):
         return Change(
-            set=_moved(Stage.WAYBILL, Status.CLOSING, flags=int(flags), code=status.value, reason=reason),
+            set=_moved(
+                Stage.WAYBILL, Status.CLOSING, flags=int(flags), hold_reason="", code=status.value, reason=reason
+            ),
             withdraw=frozenset({Op.PUSH, Op.CHECK}),
             events=_event("closing", status=status.value),
         )
-    undone = _void_live(f)
+    undone = _void_live(f, delay_ms)
+    stage = Stage.SHIPPED if elsewhere else Stage.CLOSED
     return msgspec.structs.replace(
         undone,
-        set=_moved(Stage.CLOSED, status, flags=int(flags), hold_reason="", code="", reason=reason),
+        set=_moved(stage, status, flags=int(flags), hold_reason="", code="", reason=reason),
         release=bool(f.allocated),
         withdraw=undone.withdraw | {Op.PUSH, Op.CHECK},
-        events=_event("closed", status=status.value) + undone.events,
+        events=(_event("shipped_elsewhere") if elsewhere else _event("closed", status=status.value)) + undone.events,
     )
 
 
 def keep(f: ShipmentFacts, _a: Arguments, x: Context) -> Decision:
     """Ship with the label as it is although the platform changed lines or address."""
-    refused = first(guards.bound(f), guards.in_stage(f, Stage.WAYBILL, Stage.TO_PRINT))
+    refused = first(
+        guards.bound(f),
+        guards.in_stage(f, Stage.WAYBILL, Stage.TO_PRINT),
+        guards.nothing_under_way(f, Op.CHECK),
+    )
     if refused:
         return refused
     if not f.flags & (Flag.LINES_CHANGED | Flag.LABEL_STALE) or f.waybill is None:
@@ -750,16 +800,16 @@ def keep(f: ShipmentFacts, _a: Arguments, x: Context) -> Decision:
     if isinstance(fitted, Refused):
         return fitted
     lines, after = fitted
-    allocate: Mapping[int, int] = {}
-    if f.allocated:
+    stock = Change()
+    if f.status is Status.IN_STOCK:
         for variant, held in f.allocated.items():
             x.stock[variant, f.warehouse_id] = x.stock.get((variant, f.warehouse_id), 0) + held
-        allocate = _take(after, x)
+        stock = _allocated(after, x)
     return Change(
-        set={"flags": int(f.flags & ~(Flag.LINES_CHANGED | Flag.LABEL_STALE) | Flag.KEPT)},
+        set={**stock.set, "flags": int(f.flags & ~(Flag.LINES_CHANGED | Flag.LABEL_STALE) | Flag.KEPT)},
         lines=lines,
         release=bool(f.allocated),
-        allocate=allocate,
+        allocate=stock.allocate,
         waybills={f.waybill.id: {"address_print": after.address_print, "lines_print": after.lines_print}},
         events=_event("kept"),
     )
@@ -823,14 +873,9 @@ def take_out(f: ShipmentFacts, a: Arguments, _x: Context) -> Decision:
     flags = f.flags if len(f.orders) > 2 else f.flags & ~Flag.MERGED
     if f.waybill is not None:
         flags |= Flag.LINES_CHANGED
-    remaining = [o for o in f.orders if o.id != order_id]
-    if not any(o.dead for o in remaining):
-        flags &= ~Flag.STOPPED
-    if not any(o.after_sale for o in remaining):
-        flags &= ~Flag.AFTER_SALE
     changed: dict[str, Any] = {"flags": int(flags)}
     if order_id == f.order_id:
-        changed["order_id"] = remaining[0].id
+        changed["order_id"] = next(o.id for o in f.orders if o.id != order_id)
     return Change(
         set=changed,
         lines=dict.fromkeys(mine, 0),
@@ -849,6 +894,9 @@ def merge_refusal(target: ShipmentFacts, other: ShipmentFacts) -> Refused | None
         return Refused("other_shop", _("They are of different shops."))
     if not target.shop.capabilities.merge:
         return Refused("not_supported", _("The platform does not take one number for several orders."))
+    for order in (*target.orders, *other.orders):
+        if order.dead:
+            return guards.payable(target) or guards.payable(other)
     if target.stage is not other.stage:
         return Refused("other_stage", _("They are in different stages."))
     if target.address_print != other.address_print:

@@ -100,6 +100,8 @@ class OrderFacts(Struct, frozen=True):
     submission: Submission
     told: str
     """The number the platform was told, '' = none."""
+    address_print: str = ""
+    """The digest of where the platform says this order goes."""
 
     @property
     def payable(self) -> bool:
@@ -209,6 +211,8 @@ class ShipmentFacts(Struct, frozen=True):
     customs: Mapping[int, CustomsFacts]
     sender_set: bool = True
     defaults: Mapping[int, CustomsFacts] = field(default_factory=dict)
+    taken: Mapping[int, int] = field(default_factory=dict)
+    """Pieces of each variant it took from stock and has not given back, by the ledger."""
 
     @property
     def name(self) -> str:
@@ -244,6 +248,11 @@ class ShipmentFacts(Struct, frozen=True):
     def address_print(self) -> str:
         """The digest of where it goes."""
         return address_print(self.address)
+
+    @property
+    def divided(self) -> bool:
+        """A merged box whose orders go to different addresses, and nobody gave one for the whole box."""
+        return not self.overlay and len({o.address_print for o in self.orders}) > 1
 
     @property
     def wants(self) -> dict[int, int]:

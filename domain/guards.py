@@ -2,8 +2,19 @@
 
 from collections.abc import Iterable
 
-from domain.enums import DONE_ORDER, Flag, Op, OrderKind, OrderStatus, Payment, Stage, Status, Submission
-from domain.facts import CustomsFacts, ServiceFacts, ShipmentFacts
+from domain.enums import (
+    DONE_ORDER,
+    Flag,
+    Op,
+    OrderKind,
+    OrderStatus,
+    Payment,
+    PrintState,
+    Stage,
+    Status,
+    Submission,
+)
+from domain.facts import CustomsFacts, OrderFacts, ServiceFacts, ShipmentFacts
 from domain.records import Address
 from domain.results import Refused
 from domain.words import _
@@ -87,8 +98,8 @@ def unblocked(f: ShipmentFacts, *, close_refunds: bool = False) -> Refused | Non
     for order in f.orders:
         if order.dead or order.status is OrderStatus.FAILED:
             return Refused(f"order_{order.status.value}", _dead_words(order.status, order.number))
-    if Flag.STOPPED in f.flags:
-        return Refused("stopped", _("The order was stopped on the platform."))
+    if refused := not_stopped(f):
+        return refused
     if Flag.AFTER_SALE in f.flags and not (close_refunds and f.shop.capabilities.ship_closes_refund):
         if f.shop.capabilities.ship_closes_refund:
             return Refused("asks_close_refund", _("Shipping closes the buyer's open refund request: confirm it."))
@@ -98,6 +109,20 @@ def unblocked(f: ShipmentFacts, *, close_refunds: bool = False) -> Refused | Non
     if Flag.LABEL_STALE in f.flags:
         return Refused("label_stale", _("The address changed after the label was made: void and request again."))
     return None
+
+
+def not_stopped(f: ShipmentFacts) -> Refused | None:
+    """The platform ended none of its orders."""
+    if Flag.STOPPED not in f.flags:
+        return None
+    return Refused("stopped", _("The order was stopped on the platform."))
+
+
+def one_place(f: ShipmentFacts) -> Refused | None:
+    """Every order of a merged box still goes to the same address."""
+    if not (f.divided and Flag.LABEL_STALE in f.flags):
+        return None
+    return Refused("other_address", _("Its orders go to different addresses now: take one out."))
 
 
 def service_fits(f: ShipmentFacts, service: ServiceFacts | None) -> Refused | None:
@@ -182,9 +207,17 @@ def nothing_under_way(f: ShipmentFacts, *ops: Op) -> Refused | None:
     for effect in f.effects:
         if effect.op in ops and effect.state.value in {"running", "unknown"}:
             return Refused("effect_running", _("{op} is under way; wait for its answer.").format(op=effect.op.value))
+    if Op.PRINT in ops and f.print_state is PrintState.ASKED:
+        # A print job holds many shipments and belongs to none of them.
+        return Refused("effect_running", _("Its label is in a print job; wait for it."))
     return None
 
 
-def ships_elsewhere(f: ShipmentFacts) -> bool:
-    """Every source order is shipped or completed on the platform, and not by us."""
-    return all(o.status in DONE_ORDER and o.submission is Submission.NONE for o in f.orders)
+def shipped_elsewhere(f: ShipmentFacts) -> tuple[OrderFacts, ...]:
+    """Its orders that the platform calls shipped or completed, and not because we told it."""
+    telling = {e.order_id for e in f.effects if e.op is Op.PUSH and e.state.value != "queued"}
+    return tuple(
+        o
+        for o in f.orders
+        if o.status in DONE_ORDER and o.submission in {Submission.NONE, Submission.FAILED} and o.id not in telling
+    )

@@ -8,20 +8,13 @@ in as `Difference`.
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from domain.change import Change
-from domain.commands import closing, readiness
-from domain.enums import (
-    DONE_ORDER,
-    Flag,
-    OrderStatus,
-    Stage,
-    Status,
-    Submission,
-)
-from domain.facts import OrderFacts, ShipmentFacts
+from domain.commands import closing, ended, readiness
+from domain.enums import DONE_ORDER, Flag, OrderStatus, Stage, Status, WaybillState
+from domain.facts import ShipmentFacts
+from domain.guards import shipped_elsewhere
 
 
 class Difference(Struct, frozen=True):
@@ -39,17 +32,17 @@ def reconcile(f: ShipmentFacts, difference: Difference) -> Change | None:
         return None
     if f.stage is Stage.SHIPPED:
         return _shipped(f, difference)
-    dead = [o for o in f.orders if o.dead]
-    if dead and len(dead) == len(f.orders):
-        return _dead(f, dead[0])
-    if _elsewhere(f):
-        return _shipped_elsewhere(f)
+    if (status := ended(f)) is not None:
+        return _ended(f, status)
     flags = f.flags
     changes: dict[str, Any] = {}
     events: list[tuple[str, Mapping[str, Any]]] = []
 
-    # A merged box with one dead order, or an order that came back.
-    flags = flags | Flag.STOPPED if dead else flags & ~Flag.STOPPED
+    # A merged box of which the platform ended one order, or an order that came back.
+    stopped = any(o.dead for o in f.orders) or bool(shipped_elsewhere(f))
+    flags = flags | Flag.STOPPED if stopped else flags & ~Flag.STOPPED
+    if f.status is Status.CLOSING and f.code in _BY_PLATFORM and not stopped and f.waybill is not None:
+        changes |= {"status": _ASKED[f.waybill.state].value, "code": "", "reason": ""}
     case = any(o.after_sale for o in f.orders)
     flags = flags | Flag.AFTER_SALE if case else flags & ~Flag.AFTER_SALE
     unpaid = any(not o.payable and not o.dead for o in f.orders)
@@ -59,6 +52,8 @@ def reconcile(f: ShipmentFacts, difference: Difference) -> Change | None:
 
     lines: dict[int, int] = {}
     early = f.stage in {Stage.REVIEW, Stage.PROCESSING}
+    # Two addresses in one box: ours were merged as one, so this is new, or still what it was when it was new.
+    stale = f.divided and (difference.address or Flag.LABEL_STALE in f.flags)
     if early:
         for line in f.lines:
             excess = line.assigned - line.allowed
@@ -74,12 +69,12 @@ def reconcile(f: ShipmentFacts, difference: Difference) -> Change | None:
             flags = (flags | Flag.LINES_CHANGED) & ~Flag.KEPT
         elif not over and f.waybill is not None and f.waybill.lines_print == f.lines_print:
             flags &= ~Flag.LINES_CHANGED
-        stale = f.waybill is not None and f.waybill.address_print != f.address_print
-        flags = flags | Flag.LABEL_STALE if stale else flags & ~Flag.LABEL_STALE
+        stale = stale or (f.waybill is not None and f.waybill.address_print != f.address_print)
+    flags = flags | Flag.LABEL_STALE if stale else flags & ~Flag.LABEL_STALE
 
     if difference.address and f.overlay:
         flags |= Flag.CHANGED
-    if difference.address and early and not f.overlay:
+    if difference.address and early and not (f.overlay or f.divided):
         events.append(("address_taken_over", {}))
         if f.stage is Stage.PROCESSING:
             status = readiness(f, f.service)
@@ -101,42 +96,27 @@ def reconcile(f: ShipmentFacts, difference: Difference) -> Change | None:
     return Change(set=changes, lines=lines, events=tuple(events))
 
 
-def _dead(f: ShipmentFacts, order: OrderFacts) -> Change | None:
+_BY_PLATFORM = {Status.CANCELLED.value, Status.REFUNDED.value, Status.ELSEWHERE.value}
+_ASKED = {
+    WaybillState.REQUESTING: Status.REQUESTING,
+    WaybillState.WAITING: Status.WAITING,
+    WaybillState.UNKNOWN: Status.UNKNOWN,
+    WaybillState.OBTAINED: Status.OBTAINED,
+}
+"""What a shipment is again when its order comes back before the number it was closing for."""
+
+
+def _ended(f: ShipmentFacts, status: Status) -> Change | None:
+    """The platform ended every order of it."""
     if f.status is Status.CLOSING:
         return None
-    status = Status.REFUNDED if order.status is OrderStatus.REFUNDED else Status.CANCELLED
-    if not f.shop.settings.close_on_cancel:
+    blocks_only = status is not Status.ELSEWHERE and not f.shop.settings.close_on_cancel
+    if blocks_only or f.status is Status.CHECKING:
+        # The check under way reads this very order, refuses, and ends the shipment.
         if Flag.STOPPED in f.flags:
             return None
         return Change(set={"flags": int(f.flags | Flag.STOPPED)}, events=(("order_stopped", {}),))
-    if f.status is Status.CHECKING:
-        # The check under way will read this very order and refuse; the next look closes it.
-        return (
-            None
-            if Flag.STOPPED in f.flags
-            else Change(set={"flags": int(f.flags | Flag.STOPPED)}, events=(("order_stopped", {}),))
-        )
     return closing(f, status)
-
-
-def _elsewhere(f: ShipmentFacts) -> bool:
-    """Finished on the platform while here it has not left, and not by an early push of ours."""
-    return all(
-        o.status in DONE_ORDER and o.submission in {Submission.NONE, Submission.FAILED} for o in f.orders
-    ) and not any(e.op.value == "push" and e.state.value != "queued" for e in f.effects)
-
-
-def _shipped_elsewhere(f: ShipmentFacts) -> Change | None:
-    if f.status is Status.CLOSING:
-        return None
-    ended = closing(f, Status.ELSEWHERE)
-    if ended.set.get("status") == Status.CLOSING.value:
-        return ended
-    return msgspec.structs.replace(
-        ended,
-        set={**ended.set, "stage": int(Stage.SHIPPED), "flags": int(Flag(ended.set["flags"]) & ~Flag.STOPPED)},
-        events=(("shipped_elsewhere", {}), *ended.events),
-    )
 
 
 def _shipped(f: ShipmentFacts, difference: Difference) -> Change | None:

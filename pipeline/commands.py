@@ -26,7 +26,7 @@ from store import batches, leases, papers
 from store.apply import OutOfDate, apply, put_in
 from store.batches import Batch, ItemResult
 from store.database import Tx, as_json, chunks
-from store.shipments import existing, free_stock, load_facts
+from store.shipments import existing, free_stock, last_event, load_facts
 
 log = logging.getLogger("shipdeck.commands")
 
@@ -228,6 +228,17 @@ async def _changed_since(tx: Tx, item: Any, f: ShipmentFacts) -> Refused | None:
     if not item.seen_version or item.seen_version == f.version:
         return None
     return await changed_since(tx, f.id)
+
+
+async def changed_since(tx: Tx, shipment_id: int) -> Refused:
+    """The refusal of what is no longer as the person saw it: who touched it last, and how."""
+    last = await last_event(tx, shipment_id)
+    return Refused(
+        "changed_since",
+        _("{who} changed it meanwhile ({what}).").format(
+            who=(last.who if last else "") or _("the worker"), what=last.kind if last else ""
+        ),
+    )
 
 
 def before_of(f: ShipmentFacts, c: Change) -> str:

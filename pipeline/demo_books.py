@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from domain.enums import Stage
+from domain.enums import Submission
 from pipeline.base import Pipeline
-from store import quarantined
+from store import books
 from store.database import Tx
 from store.doctor import examine
 
@@ -31,9 +31,9 @@ async def compare(
     if kills:
         faults["worker_killed"] = kills
     async with p.store.reading() as tx:
-        ours = await _ours(tx)
+        ours = await books.figures(tx)
         wrong = [f"{f.check}: {f.where}: {f.found}" for f in await examine(tx)]
-    total = ours["orders"] + ours["abnormal"] + sum(ours["excluded"].values())
+    total = ours.orders + ours.abnormal + sum(ours.excluded.values())
     if total != counted:
         wrong.append(f"orders: {total} accounted for, {counted} on the platform")
     async with p.store.reading() as tx:
@@ -41,57 +41,30 @@ async def compare(
         wrong += await _labels(tx, waybills)
     return {
         "platform_orders": counted,
-        "orders": ours["orders"],
-        "abnormal": ours["abnormal"],
-        "excluded": ours["excluded"],
-        "stages": ours["stages"],
-        "shipped": ours["shipped"],
-        "pushed": ours["pushed"],
+        "orders": ours.orders,
+        "abnormal": ours.abnormal,
+        "excluded": ours.excluded,
+        "stages": ours.stages,
+        "shipped": ours.shipped,
+        "pushed": ours.pushed,
         "refused": dict(sorted(refused.items())),
-        "effects": ours["effects"],
+        "effects": ours.effects,
         "faults": dict(sorted(faults.items())),
-        "labels": ours["labels"],
-        "stock_deducted": ours["deducted"],
+        "labels": ours.labels,
+        "stock_deducted": ours.stock_deducted,
         "seconds": round(seconds, 1),
-        "orders_per_second": round(ours["shipped"] / seconds, 1),
+        "orders_per_second": round(ours.shipped / seconds, 1),
         "differences": wrong,
-    }
-
-
-async def _ours(tx: Tx) -> dict[str, Any]:
-    stages = await tx.rows("SELECT stage, count(*) AS n FROM shipment GROUP BY stage ORDER BY stage")
-    effects = await tx.rows("SELECT state, count(*) AS n FROM effect GROUP BY state ORDER BY state")
-    return {
-        "orders": await tx.value("SELECT count(*) FROM orders"),
-        "abnormal": await tx.value("SELECT count(*) FROM abnormal WHERE state = 'open'"),
-        "excluded": await quarantined.exclusion_counts(tx),
-        "stages": {Stage(r.stage).word: r.n for r in stages},
-        "effects": {r.state: r.n for r in effects},
-        "shipped": await tx.value("SELECT count(*) FROM shipment WHERE deducted = 1"),
-        "pushed": await tx.value("SELECT count(*) FROM submission WHERE state = 'done'"),
-        "labels": await tx.value("SELECT count(*) FROM label_file"),
-        "deducted": int(
-            await tx.value(
-                "SELECT CAST(coalesce(sum(-on_hand), 0) AS bigint) FROM stock_move WHERE reason IN ('ship', 'recall')"
-            )
-        ),
     }
 
 
 async def _pushes(tx: Tx, platform: Mapping[str, Any]) -> list[str]:
     """Every order we call done is shipped exactly once there, with our number; none other by us."""
     wrong = []
-    rows = await tx.rows(
-        """SELECT o.platform_order_id AS id, o.number, su.state, su.number AS told, s.id AS shipment, s.deducted
-           FROM submission su JOIN orders o ON o.id = su.order_id JOIN shipment s ON s.id = su.shipment_id"""
-    )
     done: dict[str, set[str]] = {}
-    early: set[str] = set()
-    for r in rows:
-        if r.state == "done":
-            done.setdefault(r.id, set()).add(r.told)
-        elif r.state == "tracking_sent":
-            early.add(r.id)
+    for told in await books.told_orders(tx):
+        if told.state == Submission.DONE.value:
+            done.setdefault(told.platform_order_id, set()).add(told.number)
     for order_id, numbers in done.items():
         there = platform.get(order_id)
         if there is None:
@@ -115,11 +88,7 @@ async def _labels(tx: Tx, waybills: list[dict[str, Any]]) -> list[str]:
         f"waybill {w['reference']}: created {w['created_times']} times" for w in waybills if w["created_times"] > 1
     ]
     theirs = {w["reference"]: w for w in waybills}
-    rows = await tx.rows(
-        """SELECT w.reference, w.number, w.state FROM waybill w JOIN carrier c ON c.id = w.carrier_id
-           WHERE c.kind = 'simulated' AND w.number <> ''"""
-    )
-    for r in rows:
+    for r in await books.held_numbers(tx, "simulated"):
         there = theirs.get(r.reference)
         if there is None or there["number"] != r.number:
             wrong.append(f"waybill {r.reference}: number {r.number} is not the carrier's")

@@ -18,8 +18,10 @@ from pipeline.base import Pipeline, load_settings
 from pipeline.commands import before_of, context_for
 from pipeline.effects import Handler, Job, Outcome, Settled
 from pipeline.sync import policy_of, take_over_chunk
+from store import accounts, batches, submissions
 from store.apply import apply
-from store.database import Tx, from_json
+from store.batches import ItemResult
+from store.database import Tx
 from store.outbox import Effect
 from store.shipments import load_facts
 
@@ -76,7 +78,8 @@ class PushHandler:
                 changes.append((f, _submitted(f, mine)))
         await apply(tx, changes, "")
         for shop_id in {facts[s.job.effect.shipment_id or 0].shop.id for s, t in told if t.event == "push_refused"}:
-            await _look_at_orders_soon(tx, shop_id)
+            # A refusal usually means that the order changed on the platform: read it now, not in five minutes.
+            await accounts.hurry(tx, f"shop:{shop_id}", "orders")
 
     def repeat(self, p: Pipeline, account: str, kind: str) -> tuple[Repeat, int]:
         """What the platform declares."""
@@ -165,57 +168,25 @@ def _worst(f: ShipmentFacts, states: dict[int, Submission], bad: _Told | None) -
 
 
 async def _push_of(tx: Tx, e: Effect) -> Push | None:
-    s = await tx.row("SELECT * FROM shipment WHERE id = :id", id=e.shipment_id)
-    o = await tx.row("SELECT * FROM orders WHERE id = :id", id=e.order_id)
-    if s is None or o is None:
+    it = await submissions.submittable(tx, e.shipment_id, e.order_id)
+    if it is None:
         return None
-    early = bool(e.payload.get("early"))
-    shop = await tx.row("SELECT settings FROM shop WHERE id = :id", id=s.shop_id)
-    w = await tx.row(
-        """SELECT w.number, w.tracking, c.name AS carrier, c.settings AS carrier_settings, sv.name AS service
-           FROM waybill w JOIN carrier c ON c.id = w.carrier_id JOIN service sv ON sv.id = w.service_id
-           WHERE w.shipment_id = :s AND w.state = 'obtained' ORDER BY w.generation DESC LIMIT 1""",
-        s=s.id,
-    )
-    lines = await tx.rows(
-        """SELECT ol.platform_line_id, sl.quantity FROM shipment_line sl JOIN order_line ol ON ol.id = sl.order_line_id
-           WHERE sl.shipment_id = :s AND ol.order_id = :o ORDER BY ol.position""",
-        s=s.id,
-        o=o.id,
-    )
-    told = await tx.value("SELECT number FROM submission WHERE shipment_id = :s AND order_id = :o", s=s.id, o=o.id)
-    still_open = await tx.value(
-        f"""SELECT 1 FROM order_line ol WHERE ol.order_id = :o AND ol.ships = 1 AND ol.quantity - ol.cancelled > coalesce((
-               SELECT sum(sl.quantity) FROM shipment_line sl JOIN shipment x ON x.id = sl.shipment_id
-               WHERE sl.order_line_id = ol.id AND x.stage = {int(Stage.SHIPPED)}), 0) LIMIT 1""",
-        o=o.id,
-    )
     number, carrier, url = "", "", ""
-    if w is not None:
-        wanted = load_settings(shop.settings).send_tracking if shop is not None else "waybill"
+    if (w := it.tracking) is not None:
+        wanted = load_settings(it.shop_settings).send_tracking
         number = w.tracking if wanted == "tracking" and w.tracking else w.number
-        settings = from_json(w.carrier_settings)
-        carrier = str(settings.get("carrier_name") or w.carrier)
-        url = str(settings.get("tracking_url") or "").replace("{number}", number)
+        carrier = str(w.carrier_settings.get("carrier_name") or w.carrier)
+        url = str(w.carrier_settings.get("tracking_url") or "").replace("{number}", number)
     return Push(
         key=e.key,
-        platform_order_id=o.platform_order_id,
+        platform_order_id=it.platform_order_id,
         number=number,
         carrier=carrier,
         url=url,
-        lines=tuple(PushLine(ln.platform_line_id, ln.quantity) for ln in lines),
-        tell=bool(number) and told != number,
-        finish=not early and still_open is None,
+        lines=tuple(PushLine(line, quantity) for line, quantity in it.lines),
+        tell=bool(number) and it.told != number,
+        finish=it.last and not e.payload.get("early"),
         retry=e.attempts > 0,
-    )
-
-
-async def _look_at_orders_soon(tx: Tx, shop_id: int) -> None:
-    """A refusal usually means the order changed on the platform: read it now, not in five minutes."""
-    await tx.run(
-        "UPDATE sync_task SET due_at = :now WHERE account = :a AND kind = 'orders' AND due_at > :now",
-        a=f"shop:{shop_id}",
-        now=tx.now,
     )
 
 
@@ -236,15 +207,7 @@ class CheckHandler:
 
     async def prepare(self, p: Pipeline, tx: Tx, effects: Sequence[Effect]) -> list[Job]:
         """The platform ids of each shipment's orders."""
-        rows = await tx.rows(
-            """SELECT su.shipment_id, o.platform_order_id FROM submission su JOIN orders o ON o.id = su.order_id
-               WHERE su.shipment_id IN :ids AND EXISTS (SELECT 1 FROM shipment_line sl JOIN order_line ol
-                   ON ol.id = sl.order_line_id WHERE sl.shipment_id = su.shipment_id AND ol.order_id = su.order_id)""",
-            ids=[e.shipment_id for e in effects],
-        )
-        by: dict[int, list[str]] = {}
-        for r in rows:
-            by.setdefault(r.shipment_id, []).append(r.platform_order_id)
+        by = await submissions.platform_orders(tx, [e.shipment_id or 0 for e in effects])
         return [Job(e, by.get(e.shipment_id or 0)) for e in effects]
 
     async def act(self, p: Pipeline, account: str, jobs: Sequence[Job]) -> Sequence[Outcome]:
@@ -266,7 +229,7 @@ class CheckHandler:
         if not answered:
             return
         shop_id = int(answered[0].job.effect.account.partition(":")[2])
-        row = await tx.row("SELECT * FROM shop WHERE id = :id", id=shop_id)
+        row = await accounts.shop(tx, shop_id)
         assert row is not None
         shop = p.shop_facts(row)
         policy = policy_of(shop, row.currency, row.connected_at)
@@ -301,8 +264,8 @@ class CheckHandler:
                 by_batch.setdefault(e.batch_id, []).append((f, decision))
                 told.append((e, f, None, before_of(f, decision)))
         for batch_id, changes in by_batch.items():
-            who = await tx.value("SELECT who FROM batch WHERE id = :id", id=batch_id) if batch_id else ""
-            await apply(tx, changes, who or "", batch_id)
+            batch = await batches.get(tx, batch_id) if batch_id else None
+            await apply(tx, changes, batch.who if batch else "", batch_id)
         for e, f, refused, before in told:
             await _tell_batch(tx, e, f, refused, before)
 
@@ -335,24 +298,11 @@ async def _tell_batch(tx: Tx, e: Effect, f: ShipmentFacts, refused: Refused | No
     """The batch that asked to ship learns how it really went; `l` and undo look there."""
     if e.batch_id is None:
         return
-    row = await tx.row(
-        "SELECT position, outcome FROM batch_item WHERE batch_id = :b AND shipment_id = :s", b=e.batch_id, s=f.id
-    )
-    if row is None:
-        return
     if refused is not None:
-        await tx.run("UPDATE batch SET done = done - 1, refused = refused + 1 WHERE id = :b", b=e.batch_id)
-    await tx.run(
-        """UPDATE batch_item SET outcome = :o, code = :c, reason = :r, version = :v, before = :before
-           WHERE batch_id = :b AND position = :p""",
-        o="refused" if refused else "done",
-        c=refused.code if refused else "",
-        r=refused.message[:500] if refused else "",
-        v=f.version + 1,
-        before=before,
-        b=e.batch_id,
-        p=row.position,
-    )
+        result = ItemResult(0, "refused", refused.code, refused.message, f.version + 1)
+    else:
+        result = ItemResult(0, "done", version=f.version + 1, before=before)
+    await batches.correct(tx, e.batch_id, f.id, result)
 
 
 HANDLERS: tuple[Handler, ...] = (PushHandler(), CheckHandler())

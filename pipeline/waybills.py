@@ -5,7 +5,6 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Struct, structs
 
 from connectors import registry
@@ -23,24 +22,21 @@ from connectors.contract import (
 from domain.change import Change
 from domain.clock import SECOND
 from domain.commands import closing, to_print
-from domain.enums import EffectState, Op, Payment, Stage, Status, WaybillState
+from domain.enums import EffectState, Op, Status, WaybillState
 from domain.facts import CustomsFacts, ShipmentFacts, code_of
-from domain.records import Address
 from domain.results import Accepted, NotActed, NotFound, Refused, Unknown
 from domain.words import _
 from pipeline.base import Directory, Pipeline
 from pipeline.commands import context_for
 from pipeline.effects import ACCEPTED_STEPS, Handler, Job, Outcome, Settled
-from store import accounts
-from store import tables as t
+from store import accounts, parcels
 from store.apply import add_events, apply, set_waybill
-from store.database import Tx, from_json
+from store.database import Tx
 from store.outbox import Effect
+from store.parcels import Piece, ToVoid
 from store.shipments import load_facts
 
 log = logging.getLogger("shipdeck.waybills")
-
-_ADDRESS = "name, company, line1, line2, city, state, postcode, country, phone, email"
 
 
 class Prepared(Struct):
@@ -126,12 +122,8 @@ class VoidHandler:
 
     async def prepare(self, p: Pipeline, tx: Tx, effects: Sequence[Effect]) -> list[Job]:
         """Read the numbers."""
-        jobs = []
-        for e in effects:
-            row = await tx.row("SELECT * FROM waybill WHERE id = :id", id=e.waybill_id)
-            still = row is not None and row.state == WaybillState.VOIDING.value
-            jobs.append(Job(e, row if still else None))
-        return jobs
+        wanted = await parcels.to_void(tx, [e.waybill_id or 0 for e in effects])
+        return [Job(e, wanted.get(e.waybill_id or 0)) for e in effects]
 
     async def act(self, p: Pipeline, account: str, jobs: Sequence[Job]) -> Sequence[Outcome]:
         """Void once."""
@@ -149,15 +141,16 @@ class VoidHandler:
     async def record(self, p: Pipeline, tx: Tx, settled: Sequence[Settled]) -> None:
         """A confirmed void frees the way for a new request; a refused one stops it."""
         for s in settled:
-            e, row = s.job.effect, s.job.prepared
-            if row is None:
+            e = s.job.effect
+            old: ToVoid | None = s.job.prepared
+            if old is None:
                 continue
             if isinstance(s.outcome, Voided):
-                await set_waybill(tx, row.id, {"state": WaybillState.VOID.value, "code": "", "reason": ""})
-                await accounts.void_pool_number(tx, row.carrier_id, row.number)
-                await add_events(tx, [(e.shipment_id, None, "waybill_void", {"number": row.number})], "")
+                await set_waybill(tx, old.waybill_id, {"state": WaybillState.VOID.value, "code": "", "reason": ""})
+                await accounts.void_pool_number(tx, old.carrier_id, old.number)
+                await add_events(tx, [(e.shipment_id, None, "waybill_void", {"number": old.number})], "")
             elif s.state is EffectState.FAILED:
-                await set_waybill(tx, row.id, {"code": s.outcome.code, "reason": s.outcome.message[:500]})
+                await set_waybill(tx, old.waybill_id, {"code": s.outcome.code, "reason": s.outcome.message[:500]})
                 await add_events(tx, [(e.shipment_id, None, "void_refused", {"code": s.outcome.code})], "")
                 await _stop_waiting_request(tx, e, s.outcome)
 
@@ -177,28 +170,11 @@ def _repeat(p: Pipeline, account: str) -> tuple[Repeat, int]:
 
 async def _stop_waiting_request(tx: Tx, void: Effect, outcome: Refused) -> None:
     """The old number cannot be voided: the new request behind it must not go out by itself."""
-    row = await tx.row(
-        """SELECT e.id, e.waybill_id, w.carrier_id FROM effect e JOIN waybill w ON w.id = e.waybill_id
-           WHERE e.shipment_id = :s AND e.op = 'request_waybill' AND e.state = 'queued' AND e.id > :id""",
-        s=void.shipment_id,
-        id=void.id,
-    )
-    if row is None:
+    request = await parcels.request_behind(tx, void.shipment_id, void.id)
+    if request is None or registry.carrier(request.carrier_kind).declaration.fresh_reference_beside_live:
         return
-    carrier = await tx.row("SELECT kind FROM carrier WHERE id = :id", id=row.carrier_id)
-    if carrier is not None and registry.carrier(carrier.kind).declaration.fresh_reference_beside_live:
-        return
-    await tx.run("UPDATE effect SET state = 'withdrawn', ended_at = :now WHERE id = :id", id=row.id, now=tx.now)
     reason = _("The old number could not be voided: {words}").format(words=outcome.message)
-    await set_waybill(
-        tx, row.waybill_id, {"state": WaybillState.FAILED.value, "code": "void_failed", "reason": reason[:500]}
-    )
-    await tx.run(
-        f"""UPDATE shipment SET status = 'failed', code = 'void_failed', reason = :r, version = version + 1
-            WHERE id = :s AND stage = {int(Stage.WAYBILL)}""",
-        s=void.shipment_id,
-        r=reason[:500],
-    )
+    await parcels.stop_request(tx, request, "void_failed", reason)
 
 
 async def _claim_number(p: Pipeline, prepared: Prepared) -> str | None:
@@ -230,97 +206,35 @@ class LabelRefused(Struct, frozen=True, tag=True):
 
 
 async def _prepare(tx: Tx, e: Effect) -> Prepared | None:
-    w = await tx.row("SELECT * FROM waybill WHERE id = :id", id=e.waybill_id)
-    if w is None or w.state not in {"requesting", "waiting", "unknown"}:
+    parcel = await parcels.parcel_of(tx, e.waybill_id)
+    if parcel is None:
         return None
-    service = await tx.row("SELECT * FROM service WHERE id = :id", id=w.service_id)
-    assert service is not None
-    address = await tx.row(f"SELECT {_ADDRESS} FROM address WHERE id = :id", id=w.address_id)
-    pieces = dict(from_json(w.lines))
-    lines = await tx.rows(
-        """SELECT ol.id, ol.order_id, ol.sku, ol.name, coalesce(ol.listing_id, 0) AS listing_id, ol.quantity,
-               ol.total_minor,
-               coalesce((SELECT CAST(sum(v.weight_g * li.quantity) AS bigint) FROM listing_item li
-                   JOIN variant v ON v.id = li.variant_id WHERE li.listing_id = ol.listing_id), 0) AS weight_g
-           FROM order_line ol WHERE ol.id IN :ids ORDER BY ol.order_id, ol.position""",
-        ids=list(pieces),
-    )
-    orders = await tx.rows(
-        "SELECT * FROM orders WHERE id IN :ids ORDER BY id", ids=sorted({ln.order_id for ln in lines})
-    )
-    shipment = await tx.row("SELECT * FROM shipment WHERE id = :id", id=w.shipment_id)
-    assert shipment is not None
     return Prepared(
-        w.id,
-        w.carrier_id,
+        parcel.waybill_id,
+        parcel.carrier_id,
         WaybillRequest(
-            reference=w.reference,
-            service=service.code,
-            recipient=Address(*address) if address is not None else Address(),
-            sender=await _sender(tx, shipment),
-            lines=tuple(ParcelLine(ln.sku, ln.name, pieces[ln.id]) for ln in lines),
-            weight_g=sum(ln.weight_g * pieces[ln.id] for ln in lines),
-            code=code_of(w.shipment_id),
-            order_numbers=tuple(o.number for o in orders),
-            cod_minor=await _cod(tx, orders, w.shipment_id, pieces),
-            currency=orders[0].currency if orders else "",
-            customs=await _customs(tx, w, lines, pieces, service),
-            pickup_point=next((o.pickup_point for o in orders if o.pickup_point), ""),
-            number=w.number,
+            reference=parcel.reference,
+            service=parcel.service_code,
+            recipient=parcel.recipient,
+            sender=parcel.sender,
+            lines=tuple(ParcelLine(x.sku, x.name, x.quantity) for x in parcel.pieces),
+            weight_g=sum(x.weight_g * x.quantity for x in parcel.pieces),
+            code=code_of(parcel.shipment_id),
+            order_numbers=parcel.order_numbers,
+            cod_minor=parcel.cod_minor,
+            currency=parcel.currency,
+            customs=tuple(_customs_line(x, x.customs) for x in parcel.pieces if x.customs is not None),
+            pickup_point=parcel.pickup_point,
+            number=parcel.number,
         ),
-        w.number,
+        parcel.number,
     )
 
 
-async def _sender(tx: Tx, shipment: Any) -> Address:
-    row = await tx.row(
-        "SELECT sender FROM warehouse WHERE id = :id OR :id2 = 0 ORDER BY is_default DESC, id LIMIT 1",
-        id=shipment.warehouse_id or 0,
-        id2=shipment.warehouse_id or 0,
+def _customs_line(x: Piece, c: CustomsFacts) -> CustomsLine:
+    return CustomsLine(
+        x.sku, c.name_local, c.name_en, c.hs_code, c.origin, x.quantity, c.unit_weight_g, c.unit_value_minor
     )
-    return msgspec.convert(from_json(row.sender), Address) if row is not None else Address()
-
-
-async def _cod(tx: Tx, orders: Sequence[Any], shipment_id: int, pieces: dict[int, int]) -> int:
-    """What the courier collects: the order's whole amount with its first parcel, nothing with later ones."""
-    due = 0
-    for o in orders:
-        if o.payment != Payment.ON_DELIVERY.value:
-            continue
-        first = await tx.value(
-            """SELECT min(sl.shipment_id) FROM shipment_line sl JOIN order_line ol ON ol.id = sl.order_line_id
-               JOIN shipment s ON s.id = sl.shipment_id WHERE ol.order_id = :o AND s.stage < 6""",
-            o=o.id,
-        )
-        if first == shipment_id:
-            due += o.total_minor
-    return due
-
-
-async def _customs(
-    tx: Tx, w: Any, lines: Sequence[Any], pieces: dict[int, int], service: Any
-) -> tuple[CustomsLine, ...]:
-    if not accounts.service_of(service).cross_border:
-        return ()
-    declared = {
-        r.order_line_id: r for r in await tx.rows("SELECT * FROM customs_line WHERE shipment_id = :s", s=w.shipment_id)
-    }
-    made = []
-    for ln in lines:
-        c: Any = declared.get(ln.id)
-        if c is None:
-            raw = await tx.value(
-                """SELECT v.customs FROM listing_item li JOIN variant v ON v.id = li.variant_id
-                   WHERE li.listing_id = :l ORDER BY v.id LIMIT 1""",
-                l=ln.listing_id,
-            )
-            c = msgspec.json.decode(raw or "{}", type=CustomsFacts)
-        made.append(
-            CustomsLine(
-                ln.sku, c.name_local, c.name_en, c.hs_code, c.origin, pieces[ln.id], c.unit_weight_g, c.unit_value_minor
-            )
-        )
-    return tuple(made)
 
 
 class _Answer(Struct):
@@ -337,19 +251,7 @@ async def _follow(tx: Tx, s: Settled) -> _Answer:
     match s.outcome:
         case Obtained(numbered=numbered, label=label):
             await _store_number(tx, waybill_id, numbered)
-            await tx.insert(
-                t.label_file,
-                [
-                    {
-                        "waybill_id": waybill_id,
-                        "media": label.media,
-                        "data": label.data,
-                        "pages": label.pages,
-                        "at": tx.now,
-                    }
-                ],
-                tail="ON CONFLICT (waybill_id) DO NOTHING",
-            )
+            await parcels.keep_label(tx, waybill_id, label.media, label.data, label.pages)
             return _Answer(_status(Status.OBTAINED, "waybill_obtained"), obtained=True, came=True)
         case LabelRefused(numbered=numbered, why=why):
             await _store_number(tx, waybill_id, numbered)

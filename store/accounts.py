@@ -262,15 +262,13 @@ async def update_task(tx: Tx, account: str, kind: str, values: Mapping[str, Any]
     await tx.run(f"UPDATE sync_task SET {columns} WHERE account = :_a AND kind = :_k", _a=account, _k=kind, **values)
 
 
-async def hurry(tx: Tx, account: str, kind: str = "") -> None:
-    """Make a task of an account (all of them without `kind`) due now, if it is not yet."""
+async def hurry(tx: Tx, account: str, kind: str) -> None:
+    """Make a task of an account due now, if it is not yet."""
     await tx.run(
-        "UPDATE sync_task SET due_at = :now WHERE account = :a AND (:kind = '' OR kind = :kind2) AND due_at > :now2",
+        "UPDATE sync_task SET due_at = :now WHERE account = :a AND kind = :k AND due_at > :now",
         a=account,
-        kind=kind,
-        kind2=kind,
+        k=kind,
         now=tx.now,
-        now2=tx.now,
     )
 
 

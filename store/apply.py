@@ -8,12 +8,14 @@ from msgspec import Struct, structs
 
 from domain.change import Change
 from domain.clock import Instant
-from domain.enums import Flag, Stage, Status
-from domain.facts import ShipmentFacts, address_print
+from domain.enums import EffectState, Flag, Stage, Status
+from domain.facts import CustomsFacts, ShipmentFacts, address_print
+from domain.reconcile import Difference, reconcile
 from domain.records import Address
 from domain.text import storable
 from store import tables as t
 from store.database import Tx, as_json
+from store.shipments import load_facts
 
 Decided = Sequence[tuple[ShipmentFacts, Change]]
 
@@ -46,6 +48,7 @@ async def apply(tx: Tx, decided: Decided, who: str, batch_id: int | None = None)
     await _customs(tx, decided)
     made.new_shipments = await _split_off(tx, decided)
     await _effects(tx, decided, batch_id)
+    await _bring_in_line(tx, decided, made.new_shipments)
     await add_events(
         tx,
         [(f.id, f.order_id, kind, data) for f, c in decided for kind, data in c.events],
@@ -81,17 +84,22 @@ async def add_events(
 
 async def _withdraw(tx: Tx, decided: Decided) -> None:
     by_op: dict[str, list[int]] = defaultdict(list)
+    seen: dict[str, int] = defaultdict(int)
     for f, c in decided:
         for op in c.withdraw:
             by_op[op.value].append(f.id)
+            seen[op.value] += sum(e.op is op and e.state is EffectState.QUEUED for e in f.effects)
     for name, ids in by_op.items():
-        await tx.run(
+        withdrawn = await tx.run(
             """UPDATE effect SET state = 'withdrawn', ended_at = :now
                WHERE shipment_id IN :ids AND op = :op AND state = 'queued'""",
             ids=ids,
             op=name,
             now=tx.now,
         )
+        if withdrawn < seen[name]:
+            # A worker has begun one since it was read as queued: what was decided no longer holds.
+            raise OutOfDate
 
 
 async def _lower_lines(tx: Tx, decided: Decided) -> None:
@@ -267,28 +275,36 @@ async def _submissions(tx: Tx, decided: Decided) -> None:
             )
 
 
-async def _customs(tx: Tx, decided: Decided) -> None:
-    rows = [
-        {"shipment_id": f.id, "order_line_id": line, **structs.asdict(facts), "liquid": int(facts.liquid)}
-        for f, c in decided
-        for line, facts in c.customs.items()
+def _customs_rows(shipment_id: int, declared: Mapping[int, CustomsFacts]) -> list[dict[str, Any]]:
+    return [
+        {"shipment_id": shipment_id, "order_line_id": line, **structs.asdict(facts), "liquid": int(facts.liquid)}
+        for line, facts in declared.items()
     ]
+
+
+async def _customs(tx: Tx, decided: Decided) -> None:
+    rows = [row for f, c in decided for row in _customs_rows(f.id, c.customs)]
     if rows:
         names = [n for n in rows[0] if n not in {"shipment_id", "order_line_id"}]
         sets = ", ".join(f"{n} = excluded.{n}" for n in names)
         await tx.insert(t.customs_line, rows, tail=f"ON CONFLICT (shipment_id, order_line_id) DO UPDATE SET {sets}")
 
 
-_NOT_INHERITED = Flag.MERGED | Flag.STOPPED | Flag.AFTER_SALE | Flag.LINES_CHANGED | Flag.LABEL_STALE
+_NOT_INHERITED = (
+    Flag.MERGED | Flag.STOPPED | Flag.AFTER_SALE | Flag.LINES_CHANGED | Flag.LABEL_STALE | Flag.KEPT | Flag.UNPAID
+)
+"""What belongs to the box, or follows anew from what the platform says of the orders in it."""
 
 
 async def _split_off(tx: Tx, decided: Decided) -> list[int]:
     made: list[int] = []
     for f, c in decided:
+        order_of = {ln.order_line_id: ln.order_id for ln in f.lines}
+        staying = {ln.order_id for ln in f.lines if c.lines.get(ln.order_line_id, ln.quantity)}
         for part in c.split_off:
-            order_of = {ln.order_line_id: ln.order_id for ln in f.lines}
             order_ids = sorted({order_of[line] for line in part})
             review = c.split_to_review
+            split = Flag.SPLIT if staying.intersection(order_ids) else Flag(0)
             shipment_id = await tx.add(
                 t.shipment,
                 {
@@ -296,11 +312,7 @@ async def _split_off(tx: Tx, decided: Decided) -> list[int]:
                     "order_id": order_ids[0],
                     "stage": int(Stage.REVIEW if review else f.stage),
                     "status": (Status.OPEN if review else f.status).value,
-                    "flags": int(
-                        f.flags
-                        & ~(Flag.MERGED | Flag.STOPPED | Flag.AFTER_SALE | Flag.LINES_CHANGED | Flag.LABEL_STALE)
-                        | Flag.SPLIT
-                    ),
+                    "flags": int(f.flags & ~_NOT_INHERITED | split),
                     "ship_by": f.ship_by,
                     "warehouse_id": f.warehouse_id or None,
                     "service_id": f.service.id if f.service else None,
@@ -318,8 +330,26 @@ async def _split_off(tx: Tx, decided: Decided) -> list[int]:
                 ],
             )
             await tx.insert(t.submission, [{"shipment_id": shipment_id, "order_id": o} for o in order_ids])
+            declared = {line: facts for line, facts in f.customs.items() if line in part}
+            await tx.insert(t.customs_line, _customs_rows(shipment_id, declared))
             await add_events(tx, [(shipment_id, order_ids[0], "split_from", {"shipment": f.id})], "")
     return made
+
+
+async def _bring_in_line(tx: Tx, decided: Decided, made: Sequence[int]) -> None:
+    """Who left a box takes along what the platform says of its order, and leaves the box without it."""
+    apart = [f for f, c in decided if c.split_off]
+    if not apart:
+        return
+    again = await load_facts(
+        tx,
+        [*(f.id for f in apart), *made],
+        {f.shop.id: f.shop for f in apart},
+        {f.service.id: f.service for f in apart if f.service is not None},
+        default_warehouse=apart[0].warehouse_id,
+    )
+    changes = [(f, reconcile(f, Difference())) for f in again.values()]
+    await apply(tx, [(f, c) for f, c in changes if c is not None], "")
 
 
 async def _effects(tx: Tx, decided: Decided, batch_id: int | None) -> None:
@@ -387,7 +417,7 @@ async def raise_lines(tx: Tx, shipment_id: int, pieces: Mapping[int, int]) -> No
 
 
 async def put_in(tx: Tx, target: ShipmentFacts, source: ShipmentFacts) -> None:
-    """Move every line of `source` into `target` (merge); the order's submission row comes along."""
+    """Move every line of `source` into `target` (merge); submission rows and declarations come along."""
     await tx.run("DELETE FROM shipment_line WHERE shipment_id = :s", s=source.id)
     await tx.insert(
         t.shipment_line,
@@ -399,4 +429,9 @@ async def put_in(tx: Tx, target: ShipmentFacts, source: ShipmentFacts) -> None:
         t.submission,
         [{"shipment_id": target.id, "order_id": o.id} for o in source.orders],
         tail="ON CONFLICT (shipment_id, order_id) DO NOTHING",
+    )
+    await tx.insert(
+        t.customs_line,
+        _customs_rows(target.id, source.customs),
+        tail="ON CONFLICT (shipment_id, order_line_id) DO NOTHING",
     )

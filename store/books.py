@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from domain.clock import Instant
-from domain.enums import Stage
+from domain.enums import Op, Stage
 from store import quarantined
 from store.database import Tx
 from store.views import UNDER_WAY, Fetches
@@ -95,7 +95,7 @@ async def synced_since(reader: Fetches, since: Instant) -> bool:
     return bool(rows) and (rows[0]["ok_at"] or 0) > since and (rows[0]["started_at"] or 0) > since
 
 
-async def busy(reader: Fetches, ops: Sequence[str] = (), accepted_since: Instant | None = None) -> bool:
+async def busy(reader: Fetches, ops: Sequence[Op] = (), accepted_since: Instant | None = None) -> bool:
     """Is any effect (of these operations) under way?
 
     What a third party has accepted counts only when it was asked for after `accepted_since` (None: never): it may take
@@ -106,7 +106,7 @@ async def busy(reader: Fetches, ops: Sequence[str] = (), accepted_since: Instant
             AND (code <> 'accepted' OR created_at > :since) LIMIT 1""",
         {
             "any_op": int(not ops),
-            "ops": list(ops),
+            "ops": [op.value for op in ops],
             "since": accepted_since if accepted_since is not None else 2**62,
         },
     )

@@ -182,10 +182,11 @@ async def by_sku(tx: Tx, skus: Iterable[str]) -> dict[str, int]:
     return {r.sku: r.id for r in rows}
 
 
+def line_key(line: OrderLine) -> ListingKey:
+    """The listing key that an order line names."""
+    return storable(line.platform_product_id), _variant(storable(line.platform_variant_id))
+
+
 def wanted_listings(lines: Iterable[OrderLine]) -> set[ListingKey]:
-    """The listing keys that order lines name."""
-    return {
-        (line.platform_product_id, _variant(line.platform_variant_id))
-        for line in lines
-        if line.platform_product_id not in {"", "0"}
-    }
+    """The listing keys that order lines name, lines whose product is gone left out."""
+    return {line_key(line) for line in lines if line.platform_product_id not in {"", "0"}}

@@ -19,7 +19,7 @@ from domain.ship_by import ship_by
 from domain.text import email_key, is_masked, phone_key, storable
 from store import tables as t
 from store.apply import add_events, address_row
-from store.catalogue import ListingKey, listings, wanted_listings
+from store.catalogue import ListingKey, line_key, listings, wanted_listings
 from store.database import Tx
 
 
@@ -87,7 +87,7 @@ async def insert_orders(tx: Tx, shop: ShopFacts, incoming: Sequence[Incoming], d
         shipped_lines: list[dict[str, Any]] = []
         for position, line in enumerate(order.lines):
             line_id = next(line_ids)
-            listing_id = listing_of.get(_line_key(line)) or listing_of.get(("", _orphan(line)))
+            listing_id = listing_of.get(line_key(line)) or listing_of.get(("", _orphan(line)))
             matched = matched and (listing_id is not None or not line.ships)
             rows["line"].append(_line_row(line_id, order_id, position, line, listing_id))
             left = int(line.quantity - min(line.cancelled, line.quantity))
@@ -246,7 +246,7 @@ def delivery_text(order: Order) -> str:
 async def _listing_ids(tx: Tx, shop_id: int, lines: Sequence[OrderLine]) -> dict[ListingKey, int]:
     """Listing ids by platform ids; for lines whose product is gone, by ('', sku) where a listing of the shop has it."""
     found = await listings(tx, shop_id, wanted_listings(lines))
-    orphans = sorted({_orphan(ln) for ln in lines if _line_key(ln)[0] in {"", "0"} and ln.sku.strip()})
+    orphans = sorted({_orphan(ln) for ln in lines if line_key(ln)[0] in {"", "0"} and ln.sku.strip()})
     if orphans:
         for row in await tx.rows(
             "SELECT sku, min(id) AS id FROM listing WHERE shop_id = :shop AND sku IN :skus GROUP BY sku",
@@ -255,10 +255,6 @@ async def _listing_ids(tx: Tx, shop_id: int, lines: Sequence[OrderLine]) -> dict
         ):
             found["", row.sku] = row.id
     return found
-
-
-def _line_key(line: OrderLine) -> ListingKey:
-    return line.platform_product_id, "" if line.platform_variant_id == "0" else line.platform_variant_id
 
 
 def _orphan(line: OrderLine) -> str:
@@ -477,7 +473,7 @@ async def _update_lines(
     for position, line in enumerate(lines):
         row = stored.get(line.platform_line_id)
         if row is None:
-            listing_id = listing_of.get(_line_key(line)) or listing_of.get(("", _orphan(line)))
+            listing_id = listing_of.get(line_key(line)) or listing_of.get(("", _orphan(line)))
             new = {k: v for k, v in _line_row(0, order_id, position, line, listing_id).items() if k != "id"}
             line_id = await tx.add(t.order_line, new)
             if line.ships:

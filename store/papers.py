@@ -82,9 +82,7 @@ async def set_print_state(
     )
 
 
-async def queue_jobs(
-    tx: Tx, batch: Batch, printer_id: int, jobs: Sequence[Sequence[int]], copies: int
-) -> None:
+async def queue_jobs(tx: Tx, batch: Batch, printer_id: int, jobs: Sequence[Sequence[int]], copies: int) -> None:
     """Queue a print job for each group of shipment ids. A batch's jobs are numbered on, over all of its transactions."""
     before = int(await tx.value("SELECT count(*) FROM effect WHERE batch_id = :b AND op = 'print'", b=batch.id))
     await tx.insert(

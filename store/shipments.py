@@ -30,6 +30,7 @@ from domain.facts import (
     ShipmentFacts,
     ShopFacts,
     WaybillFacts,
+    address_print,
 )
 from domain.records import Address
 from store.database import Tx
@@ -102,6 +103,7 @@ async def load_facts(
         "SELECT shipment_id, variant_id, quantity FROM allocation WHERE shipment_id IN :ids", ids=wanted
     )
     customs = await tx.rows("SELECT * FROM customs_line WHERE shipment_id IN :ids", ids=wanted)
+    taken = await _taken(tx, [r.id for r in rows if r.deducted])
 
     by = _by_shipment
     lines_of, orders_of, waybills_of = by(lines), by(orders), by(waybills)
@@ -131,7 +133,7 @@ async def load_facts(
             collected_at=r.collected_at,
             code=r.code,
             reason=r.reason,
-            orders=_orders(orders_of[r.id], {ln.order_id for ln in lines_of[r.id]} | {r.order_id}),
+            orders=_orders(orders_of[r.id], {ln.order_id for ln in lines_of[r.id]} | {r.order_id}, addresses),
             lines=tuple(
                 LineFacts(
                     ln.order_line_id,
@@ -173,6 +175,7 @@ async def load_facts(
             effect_count=len(effects_of[r.id]),
             customs={c.order_line_id: customs_facts(c) for c in customs_of[r.id]},
             defaults={ln.order_line_id: declared[ln.listing_id] for ln in lines_of[r.id] if ln.listing_id in declared},
+            taken=taken[r.id],
         )
         for r in rows
     }
@@ -192,7 +195,21 @@ def _address(row: Any, orders: Sequence[Any], addresses: Mapping[int, Address]) 
     return addresses.get(main.address_id, Address()) if main is not None and main.address_id else Address()
 
 
-def _orders(rows: Sequence[Any], holding: set[int]) -> tuple[OrderFacts, ...]:
+async def _taken(tx: Tx, ids: Sequence[int]) -> defaultdict[int, dict[int, int]]:
+    """Per shipment, what it took from stock and has not given back."""
+    found: defaultdict[int, dict[int, int]] = defaultdict(dict)
+    if ids:
+        for row in await tx.rows(
+            """SELECT shipment_id, variant_id, CAST(sum(on_hand) AS bigint) AS n FROM stock_move
+               WHERE shipment_id IN :ids AND reason IN ('ship', 'recall') GROUP BY shipment_id, variant_id""",
+            ids=ids,
+        ):
+            if row.n < 0:
+                found[row.shipment_id][row.variant_id] = -row.n
+    return found
+
+
+def _orders(rows: Sequence[Any], holding: set[int], addresses: Mapping[int, Address]) -> tuple[OrderFacts, ...]:
     return tuple(
         OrderFacts(
             o.id,
@@ -208,6 +225,7 @@ def _orders(rows: Sequence[Any], holding: set[int]) -> tuple[OrderFacts, ...]:
             o.pickup_point,
             Submission(o.state),
             o.told,
+            address_print(addresses[o.address_id]) if o.address_id in addresses else "",
         )
         for o in rows
         if o.id in holding

@@ -34,8 +34,10 @@ async def change(
     A count (or adjustment) below what is reserved releases the newest allocations; the caller moves those shipments to
     out of stock in the same transaction.
     """
-    await tx.run("UPDATE variant SET tracked = 1 WHERE id = :id AND tracked = 0", id=variant_id)
-    lock = " FOR UPDATE" if tx.dialect == "postgresql" else ""
+    postgresql = tx.dialect == "postgresql"
+    # The variant's row is the lock, since its stock row may not be there yet.
+    await tx.row(f"SELECT id FROM variant WHERE id = :id{' FOR NO KEY UPDATE' if postgresql else ''}", id=variant_id)
+    lock = " FOR UPDATE" if postgresql else ""
     row = await tx.row(
         f"SELECT on_hand, reserved FROM stock WHERE variant_id = :v AND warehouse_id = :w{lock}",
         v=variant_id,
@@ -45,6 +47,7 @@ async def change(
     target = on_hand + by if to is None else to
     if target < 0:
         return Refused("below_zero", _("Only {n} are on hand.").format(n=on_hand))
+    await tx.run("UPDATE variant SET tracked = 1 WHERE id = :id AND tracked = 0", id=variant_id)
     serial = await tx.value("SELECT count(*) FROM stock_move WHERE variant_id = :v", v=variant_id)
     released: list[int] = []
     moves: list[dict[str, Any]] = []

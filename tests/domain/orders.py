@@ -16,13 +16,14 @@ def a_line(number: int = 1, **changes: Any) -> OrderLine:
     fields = {
         "platform_line_id": str(number),
         "name": "Notebook",
-        "quantity": Decimal(2),
+        "quantity": 2,
         "sku": "NB-A5",
         "platform_product_id": "201",
         "unit_price": "24.9",
         "total_minor": 4980,
     }
-    return OrderLine(**{**fields, **changes})
+    wanted = {**fields, **changes}
+    return OrderLine(**{**wanted, "quantity": Decimal(wanted["quantity"])})
 
 
 def an_order(**changes: Any) -> Order:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import shutil
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,14 +15,16 @@ from connectors.contract import Parsed
 from connectors.simulated.launch import Twin
 from domain.capabilities import ShopCapabilities
 from domain.enums import Flag
+from domain.facts import ShopFacts
+from domain.imports import ImportPolicy
 from domain.records import Order
 from domain.results import Refused
 from pipeline import stocktaking
 from pipeline.base import Pipeline
 from pipeline.commands import Report, run
-from pipeline.sync import policy_of, take_over_chunk
+from pipeline.sync import OrderSync, policy_of, take_over_chunk
 from pipeline.undo import target_of
-from pipeline.worker import Worker
+from pipeline.worker import Worker, sync_now
 from store import batches
 from store.database import as_json, from_json
 from store.doctor import examine
@@ -53,19 +55,61 @@ class Bench(World):
     install: str
     """What the references at the carrier begin with."""
 
+    @staticmethod
+    def plain(**order: Any) -> dict[str, Any]:
+        """An order of one NB-A5 to Ada Nowak, without a note; `skus` names other goods (one piece each, or (sku, n))."""
+        lines = [
+            {"sku": s, "quantity": 1} if isinstance(s, str) else {"sku": s[0], "quantity": s[1]}
+            for s in order.pop("skus", ["NB-A5"])
+        ]
+        return {
+            "line_items": lines,
+            "customer_note": "",
+            "billing": {**HOME, "phone": "+48 600 100 200", "email": "ada@example.test"},
+            "shipping": {**HOME, "phone": "+48 600 100 200"},
+            **order,
+        }
+
     async def take(self, stage: str = "review", *, service: str = "SIM-STD", **order: Any) -> tuple[int, int]:
         """One fresh order brought to a stage: (platform order id, shipment id). By default one NB-A5 to Ada Nowak."""
-        made = self.order(**plain(**order))
-        await self.sync()
+        made = self.order(**self.plain(**order))
+        await self.read(made)
         shipment = await self.shipment_of(made)
         if stage != "review":
             await self.to_stage(shipment, stage, service)
         return made, shipment
 
     async def change(self, order: int, what: str, **more: Any) -> None:
-        """Be the merchant or the buyer on the platform, then sync."""
+        """Be the merchant or the buyer on the platform, then read the order."""
         self.shop.admin("POST", "change", {"order": order, "change": what, **more})
-        await self.sync()
+        await self.read(order)
+
+    async def read(self, order: int) -> None:
+        """Sync this one order, so that a test pays nothing for the orders of the others."""
+        await self.read_all([order])
+
+    async def read_all(self, orders: Sequence[int]) -> None:
+        """Sync these orders."""
+        connector = await self.p.shop(self.shop_id)
+        found = await connector.read_orders([str(o) for o in orders])
+        shop, policy = await self.policy()
+        await OrderSync(self.p, self.shop_id).take_over(
+            shop, policy, connector, [f for f in found if isinstance(f, Parsed)]
+        )
+
+    async def to_stage_from_print(self, shipment: int) -> None:
+        """Print and ship what is to print, in stock."""
+        for command in ("print", "ship"):
+            await self.accept(command, shipment)
+            await self.work()
+
+    async def policy(self) -> tuple[ShopFacts, ImportPolicy]:
+        """The shop with its import policy."""
+        async with self.p.store.reading() as tx:
+            row = await tx.row("SELECT * FROM shop WHERE id = :id", id=self.shop_id)
+        assert row is not None
+        shop = self.p.shop_facts(row)
+        return shop, policy_of(shop, row.currency, row.connected_at)
 
     async def stock(self, pieces: int, sku: str = "NB-A5", how: str = "receive") -> dict[str, Any]:
         """Receive, adjust or count pieces."""
@@ -216,32 +260,14 @@ class Bench(World):
         assert isinstance(found, Parsed)
         stored = await self.value("SELECT updated_at FROM orders WHERE platform_order_id = :o", o=str(order))
         newer: Order = structs.replace(found.order, updated_at=max(stored, found.order.updated_at) + 1, **values)
+        shop, policy = await self.policy()
         async with self.p.store.transaction() as tx:
-            row = await tx.row("SELECT * FROM shop WHERE id = :id", id=self.shop_id)
-            assert row is not None
-            shop = self.p.shop_facts(row)
-            await take_over_chunk(
-                self.p, tx, shop, policy_of(shop, row.currency, row.connected_at), [Parsed(newer, found.raw)]
-            )
+            await take_over_chunk(self.p, tx, shop, policy, [Parsed(newer, found.raw)])
 
     async def healthy(self) -> None:
         """Every check of the doctor answers nothing."""
         async with self.p.store.reading() as tx:
             assert await examine(tx) == []
-
-
-def plain(**order: Any) -> dict[str, Any]:
-    """An order of one NB-A5 to Ada Nowak, without a note; `skus` names other goods (one piece each, or (sku, n))."""
-    skus = order.pop("skus", ["NB-A5"])
-    lines = [{"sku": s, "quantity": 1} if isinstance(s, str) else {"sku": s[0], "quantity": s[1]} for s in skus]
-    billing = {**HOME, "phone": "+48 600 100 200", "email": "ada@example.test"}
-    return {
-        "line_items": lines,
-        "customer_note": "",
-        "billing": billing,
-        "shipping": {**HOME, "phone": "+48 600 100 200"},
-        **order,
-    }
 
 
 class Template(Struct):
@@ -259,6 +285,7 @@ async def _set_up(place: Place, shop: Twin, carrier: Twin, folder: Path) -> int:
     world = World(pipeline, shop, carrier, folder)
     await world.bind()
     assert await world.sync() == ""
+    assert await sync_now(pipeline, world.shop_id, ("products",)) == {"products": ""}
     async with pipeline.store.transaction() as tx:
         await tx.run("UPDATE sync_task SET due_at = :later", later=LATER)
         # What a test orders in this very second must not count as older than the binding.

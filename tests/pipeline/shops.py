@@ -23,7 +23,7 @@ async def at_once(_seconds: float) -> None:
 
 def emptied(twin: Twin) -> Twin:
     """A shared twin without the orders and faults of the test before."""
-    twin.admin("POST", "faults", {"rate": 0})
+    twin.admin("POST", "faults", {"rate": 0, "retry_after_s": 0})
     for order in twin.admin("GET", "orders"):
         twin.admin("POST", "change", {"order": order["id"], "change": "delete"})
     return twin

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from domain.capabilities import Service
 from domain.enums import Flag
+from store.database import as_json
 from tests.pipeline.conftest import Bench
 
 EARLY = ["review", "processing"]
@@ -223,7 +225,7 @@ async def test_a_refunded_piece_may_ship_under_the_label_it_has(sqlite_world: Be
     assert await w.pieces(shipment) == {"NB-A5": 2}
     assert (await w.on_hand())[1] == (2 if place == "to_print/in_stock" else 0)
     assert await w.refusal("keep", shipment) == "nothing_changed"
-    assert await w.sync(full=True) == ""
+    await w.change(order, "address", address={"phone": "+48 600 100 201"})
     assert not await w.flags(shipment) & Flag.LINES_CHANGED
     await w.healthy()
 
@@ -318,8 +320,9 @@ async def test_a_changed_address_is_taken_over_early(sqlite_world: Bench, stage:
 
 async def test_an_address_the_service_cannot_serve_takes_the_readiness_away(sqlite_world: Bench) -> None:
     w = sqlite_world
+    domestic = Service("SIM-STD", "Standard", countries=frozenset({"PL"}))
     async with w.p.store.transaction() as tx:
-        await tx.run("""UPDATE service SET data = replace(data, '"code"', '"countries":["PL"],"code"')""")
+        await tx.run("UPDATE service SET data = :d WHERE code = 'SIM-STD'", d=as_json(domestic))
     order, shipment = await w.take("processing")
     await w.accept("assign", shipment, service_id=await w.service("SIM-STD"))
     assert await w.at(shipment) == "processing/ready"
@@ -471,8 +474,8 @@ async def test_our_own_early_push_is_not_taken_for_somebody_elses(sqlite_world: 
 
 async def test_completed_after_shipping_is_what_we_told_it(sqlite_world: Bench) -> None:
     w = sqlite_world
-    _order, shipment = await w.take("shipped")
-    await w.sync()
+    order, shipment = await w.take("shipped")
+    await w.read(order)
     assert await w.at(shipment) == "shipped/succeeded"
     assert not await w.flags(shipment) & (Flag.CHANGED | Flag.STOPPED)
 

@@ -1,5 +1,6 @@
 """Goods that come in with orders: created once, recognised by what the setting says, never overwritten, never counted."""
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -255,8 +256,6 @@ async def test_a_sku_no_index_can_hold_keeps_only_that_product_out(shop_on_each:
 
 
 async def test_two_imports_at_once_create_each_product_and_category_once(place: Place, tmp_path: Path) -> None:
-    import asyncio
-
     first = await Pipeline.open(place)
     second = await Pipeline.open(place)
     try:

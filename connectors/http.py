@@ -164,8 +164,12 @@ class HttpClient:
 
     def _open(self) -> httpx.AsyncClient:
         if self._client is None:
-            parts = urlsplit(self.base_url)
-            if parts.scheme not in {"http", "https"} or not parts.hostname:
+            try:
+                parts = urlsplit(self.base_url)
+                usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+            except ValueError:
+                usable = False
+            if not usable or not parts.hostname:
                 raise WireError(Refused("bad_url", _("The address must begin with https:// and name a host.")))
             if parts.scheme == "http" and not is_loopback(parts.hostname) and not self._allow_plain_http:
                 raise WireError(

@@ -34,7 +34,7 @@ def code_of(shipment_id: int) -> str:
 def id_of(code: str) -> int | None:
     """The shipment id of a code, or None for anything else."""
     text = code.strip().upper()
-    return int(text[1:]) if text[:1] == "K" and text[1:].isdecimal() and len(text) < 18 else None
+    return int(text[1:]) if text[:1] == "K" and text[1:].isascii() and text[1:].isdecimal() and len(text) < 17 else None
 
 
 def fingerprint(*parts: object) -> str:

@@ -7,9 +7,11 @@ front of a number or date. A bare word looks for an order number, waybill, code,
 """
 
 import re
+from datetime import datetime
 
 from msgspec import Struct
 
+from domain.enums import Flag, OrderKind, Payment, Stage, Status
 from domain.results import Refused
 from domain.words import _
 
@@ -40,10 +42,28 @@ FIELDS: dict[str, str] = {
     "quantity": _("pieces, with < or >"),
     "ship_by": _("date, with < or >"),
     "code": _("our shipment code"),
+    "is": _("after_sale, lines_changed, label_stale, stopped, pull, told_not_sent, first_import, merged, to_void …"),
 }
 
-YES_NO = {"held", "printed", "trouble"}
 COMPARED = {"total", "quantity", "ship_by"}
+CHOICES: dict[str, frozenset[str]] = {
+    "stage": frozenset(s.word for s in Stage),
+    "status": frozenset(s.value for s in Status),
+    "kind": frozenset(k.value for k in OrderKind),
+    "payment": frozenset(k.value for k in Payment),
+    "held": frozenset({"yes", "no"}),
+    "printed": frozenset({"yes", "no"}),
+    "trouble": frozenset({"yes", "no"}),
+    "note": frozenset({"unread", "yes", "no"}),
+    "flag": frozenset(str(n) for n in range(11)),
+    "is": frozenset({*(flag.name.lower() for flag in Flag if flag.name), "to_void"}),
+}
+"""Fields that take only these values; a typo must not look like an empty list."""
+_SHAPES = {
+    "total": re.compile(r"\d{1,12}(\.\d{1,4})?"),
+    "quantity": re.compile(r"\d{1,9}"),
+    "ship_by": re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?"),
+}
 
 
 class Term(Struct, frozen=True):
@@ -80,12 +100,31 @@ def parse(text: str) -> list[Term] | Refused:
         compare = "="
         if field in COMPARED and value[:1] in {"<", ">"}:
             compare, value = value[0], value[1:]
-        if field in COMPARED and not re.fullmatch(r"[\d.\-:T]+", value):
-            return Refused("bad_filter", _("{field} wants a number or a date.").format(field=field), field)
-        if field in YES_NO and value not in {"yes", "no"}:
-            return Refused("bad_filter", _("{field} is yes or no.").format(field=field), field)
-        values = tuple(v for v in value.split(",") if v) if field and not match[3].startswith('"') else (value,)
-        if not values:
-            return Refused("bad_filter", _("{field} has no value.").format(field=field), field)
+        quoted = match[3].startswith('"')
+        values = tuple(v for v in value.split(",") if v) if field and not quoted else (value,)
+        if not values or not all(values):
+            return Refused("bad_filter", _("{field} has no value.").format(field=field or '""'), field)
+        if field in CHOICES:
+            values = tuple(v.lower().replace("-", "_") for v in values)
+        if wrong := _wrong(field, values):
+            return Refused("bad_filter", wrong, field)
         terms.append(Term(field, values, negated, compare))
     return terms
+
+
+def _wrong(field: str, values: tuple[str, ...]) -> str:
+    """What is wrong with a field's values; '' when nothing is."""
+    if field in CHOICES and (unknown := sorted(set(values) - CHOICES[field])):
+        return _("{field} is never {value}; it is one of {known}.").format(
+            field=field, value=unknown[0], known=", ".join(sorted(CHOICES[field]))
+        )
+    if field in COMPARED:
+        for value in values:
+            if not _SHAPES[field].fullmatch(value):
+                return _("{field} wants a number or a date, not {value}.").format(field=field, value=value)
+            if field == "ship_by":
+                try:
+                    datetime.fromisoformat(value)
+                except ValueError:
+                    return _("There is no day {value}.").format(value=value)
+    return ""

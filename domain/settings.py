@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import Struct
 
+from domain.money import UnknownCurrency, exponent
 from domain.results import Refused
 from domain.words import _
 
@@ -61,6 +62,13 @@ class ShopSettings(Struct, frozen=True, omit_defaults=True):
 
 
 _TRUE, _FALSE = {"yes", "true", "1", "on", "y"}, {"no", "false", "0", "off", "n"}
+_RANGES = {
+    "import_months": (0, 120),
+    "handling_hours": (0, 8760),
+    "grace_s": (0, 3600),
+    "orders_every_s": (1, 86_400),
+    "products_every_s": (60, 604_800),
+}
 _CHOICES = {
     "require_contact": {"yes", "no", "default"},
     "delivery_comment": {"yes", "no", "default"},
@@ -77,21 +85,64 @@ def is_setting(name: str) -> bool:
 def changed(settings: ShopSettings, name: str, value: str) -> ShopSettings | Refused:
     """`settings` with `name` set from text, or why not."""
     current = getattr(settings, name)
-    new: object = value.strip()
+    value = value.strip()
+    new: object = value
     if isinstance(current, bool):
         if value.lower() not in _TRUE | _FALSE:
             return Refused("bad_setting", _("{name} is yes or no.").format(name=name), name)
         new = value.lower() in _TRUE
     elif isinstance(current, int):
-        if not value.isdecimal():
-            return Refused("bad_setting", _("{name} is a whole number.").format(name=name), name)
+        least, most = _RANGES[name]
+        if not value.isdecimal() or len(value) > 9 or not least <= int(value) <= most:
+            return Refused(
+                "bad_setting",
+                _("{name} is a whole number from {least} to {most}.").format(name=name, least=least, most=most),
+                name,
+            )
         new = int(value)
     elif name in _CHOICES and value not in _CHOICES[name]:
         choices = ", ".join(sorted(_CHOICES[name]))
         return Refused("bad_setting", _("{name} is one of {choices}.").format(name=name, choices=choices), name)
     elif name == "cut_off" and value and not _is_time(value):
         return Refused("bad_setting", _("{name} is a time like 15:00.").format(name=name), name)
+    elif name == "working_days" and (not value or set(value) - set("1234567")):
+        return Refused("bad_setting", _("{name} are digits from 1 (Monday) to 7.").format(name=name), name)
+    elif name == "currency" and value not in {"", "any"}:
+        new = value.upper()
+        try:
+            exponent(value.upper())
+        except UnknownCurrency:
+            return Refused("bad_setting", _("{name} is a currency code such as PLN, or any.").format(name=name), name)
     return msgspec.structs.replace(settings, **{name: new})
+
+
+CALL_SETTINGS: dict[str, tuple[float, float]] = {
+    "calls_per_second": (0, 1000),
+    "parallel": (1, 16),
+    "timeout_s": (0.1, 300),
+    "settle_s": (0, 3600),
+}
+"""What every account that makes calls understands, with its range."""
+
+
+def call_setting(name: str, value: str) -> Refused | None:
+    """Why `value` cannot be this call setting, or None."""
+    if name == "allow_plain_http":
+        if value.lower() in _TRUE | _FALSE:
+            return None
+        return Refused("bad_setting", _("{name} is yes or no.").format(name=name), name)
+    least, most = CALL_SETTINGS[name]
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    if not least <= number <= most or (name == "parallel" and number != int(number)):
+        return Refused(
+            "bad_setting",
+            _("{name} is a number from {least} to {most}.").format(name=name, least=least, most=most),
+            name,
+        )
+    return None
 
 
 def _is_time(text: str) -> bool:

@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from domain.arguments import check
 from domain.change import Change
 from domain.commands import COMMANDS, Context, merge_refusal
 from domain.enums import Flag, Stage, Status
@@ -74,6 +75,8 @@ async def run(
     if command not in COMMANDS and command not in {"merge", "undo"}:
         raise UnknownCommand(command)
     selection = [(i, (seen or {}).get(i, 0)) for i in dict.fromkeys(ids)]
+    if refused := check(command, arguments):
+        return Report("", [], [RefusedRow(i, refused.code, refused.message) for i, _v in selection])
     async with p.store.reading() as tx:
         known = await existing(tx, [i for i, _v in selection])
     missing = [RefusedRow(i, "not_found", _("There is no such shipment.")) for i, _v in selection if i not in known]
@@ -83,6 +86,34 @@ async def run(
     await work_off(p, batch, leases.new_owner(), progress=progress)
     report = await report_of(p, batch)
     report.refused.extend(missing)
+    return report
+
+
+async def preview(
+    p: Pipeline, command: str, ids: Sequence[int], arguments: Mapping[str, Any], who: str, *, explicit: bool = True
+) -> Report:
+    """What `run` would answer now, decided on the same facts, with nothing written (merge and undo: all would go)."""
+    if refused := check(command, arguments):
+        return Report("", [], [RefusedRow(i, refused.code, refused.message) for i in ids])
+    report = Report("", [], [])
+    async with p.store.reading() as tx:
+        directory = await p.directory(tx)
+        facts = await load_facts(
+            tx, ids, directory.shops, directory.services, default_warehouse=directory.warehouse_id, lock=False
+        )
+        context = await context_for(
+            tx, directory, facts.values(), who, "command_line", {"_explicit": explicit}, lock=False
+        )
+    for i in ids:
+        f = facts.get(i)
+        if f is None:
+            report.refused.append(RefusedRow(i, "not_found", _("There is no such shipment.")))
+            continue
+        answer = COMMANDS[command](f, arguments, context) if command in COMMANDS else Change()
+        if isinstance(answer, Refused):
+            report.refused.append(RefusedRow(i, answer.code, answer.message))
+        else:
+            report.done.append(i)
     return report
 
 
@@ -145,22 +176,30 @@ async def _chunk(p: Pipeline, batch: Batch, lease: str, owner: str, fence: int, 
         await batches.record(tx, batch.id, results)
         return len(results)
 
+    code, reason = "", ""
     for attempt in range(5):
         try:
             return await p.store.retrying(work)
         except (OutOfDate, IntegrityError):
             # Somebody was faster, or a constraint stood in the way: smaller bites until one row alone is refused.
-            if attempt == 4:
-                break
-            size = 1 if attempt >= 2 else max(1, size // 4)
+            code, reason = "conflict", _("The database refused this change; nothing of it was written.")
+        except DBAPIError:
+            raise
+        except Exception as error:
+            # A defect of ours must not stop the rows beside it, nor the batch for ever.
+            log.exception("batch %s: %s failed in our own code", batch.name, batch.command)
+            code, reason = "own_error", _("shipdeck itself failed on it: {error}").format(error=type(error).__name__)
+            attempt = max(attempt, 2)
+        if size == 1 or attempt == 4:
+            break
+        size = 1 if attempt >= 2 else max(1, size // 4)
 
     async def refuse(tx: Tx) -> int:
-        items = await batches.next_items(tx, batch.id, 1)
-        reason = _("The database refused this change; nothing of it was written.")
-        await batches.record(tx, batch.id, [ItemResult(i.position, "refused", "conflict", reason) for i in items])
+        items = await batches.next_items(tx, batch.id, 1 if batch.command != "merge" else 10_000)
+        await batches.record(tx, batch.id, [ItemResult(i.position, "refused", code, reason) for i in items])
         return len(items)
 
-    log.warning("batch %s: a row was refused by the database", batch.name)
+    log.warning("batch %s: a row was refused: %s", batch.name, code)
     return await p.store.retrying(refuse)
 
 
@@ -206,6 +245,8 @@ async def context_for(
     who: str,
     source: str,
     arguments: Mapping[str, Any],
+    *,
+    lock: bool = True,
 ) -> Context:
     """What decisions of one transaction share: free stock above all."""
     loaded = list(facts)
@@ -216,7 +257,7 @@ async def context_for(
         now=tx.now,
         who=who,
         install=directory.install,
-        stock=await free_stock(tx, loaded),
+        stock=await free_stock(tx, loaded, lock=lock),
         services=directory.services,
         grace_ms=grace,
         explicit=bool(arguments.get("_explicit", True)),

@@ -16,14 +16,11 @@ from connectors.labels import Slip, SlipLine, packing_slip
 from domain.clock import SECOND
 from domain.records import Address
 from domain.results import NotActed, Refused, Unauthorised, Unknown
-from domain.settings import ShopSettings, changed, is_setting
+from domain.settings import CALL_SETTINGS, ShopSettings, call_setting, changed, is_setting
 from domain.words import _
 from pipeline.base import Pipeline, load_settings
 from store import accounts, outbox, shops
 from store.database import as_json, from_json
-
-# Settings every account with an HTTP connector understands, beside its connector's own fields.
-CALL_SETTINGS = {"calls_per_second", "parallel", "timeout_s", "settle_s", "allow_plain_http"}
 
 
 class Set(Struct, frozen=True):
@@ -50,7 +47,11 @@ def _sort_fields(
                 ),
                 name,
             )
-        if name in known or name in CALL_SETTINGS:
+        if name in CALL_SETTINGS or name == "allow_plain_http":
+            if refusal := call_setting(name, value):
+                return refusal
+            settings[name] = value
+        elif name in known:
             settings[name] = value
         elif shop and is_setting(name):
             answer = changed(policy, name, value)
@@ -102,9 +103,9 @@ async def add_shop(
     if isinstance(sorted_fields, Refused):
         return sorted_fields
     settings, sealed = sorted_fields
-    async with p.store.reading() as tx:
-        if await accounts.shop_named(tx, name) is not None:
-            return Refused("name_taken", _("There is a shop of that name already."), "name")
+    before = await _bound_before(p, platform, name, settings)
+    if isinstance(before, Refused):
+        return before
     binding = p.binding(name, settings, sealed, kind.declaration.limits)
     try:
         checked = await kind(binding).check()
@@ -116,14 +117,47 @@ async def add_shop(
     async with p.store.transaction() as tx:
         await accounts.install_code(tx)
         await accounts.default_warehouse(tx)
-        shop_id = await accounts.add_shop(
-            tx, platform, name, settings, title=checked.title, zone=_zone(checked.zone), currency=checked.currency
-        )
+        if before is None:
+            shop_id = await accounts.add_shop(
+                tx, platform, name, settings, title=checked.title, zone=_zone(checked.zone), currency=checked.currency
+            )
+        else:
+            # Taken up again: its orders, cursor and cut-over are still there; what changed meanwhile is read now.
+            shop_id = before
+            await shops.bind_again(tx, shop_id, settings)
         account = f"shop:{shop_id}"
         await accounts.set_secrets(tx, p.sealer, account, sealed)
         await accounts.set_task(tx, account, "orders", policy.orders_every_s * SECOND, tx.now)
         await accounts.set_task(tx, account, "products", policy.products_every_s * SECOND, tx.now)
     return Set(shop_id, name, checked)
+
+
+async def _bound_before(p: Pipeline, platform: str, name: str, settings: Mapping[str, Any]) -> int | Refused | None:
+    """The unbound shop that this one takes up again, None for a new one; a shop is never bound twice."""
+    address = str(settings.get("url", "")).rstrip("/").lower()
+    async with p.store.reading() as tx:
+        rows = await accounts.shops(tx)
+    for row in rows:
+        same = (
+            row.platform == platform
+            and address
+            and str(from_json(row.settings).get("url", "")).rstrip("/").lower() == address
+        )
+        if same and row.bound:
+            return Refused("already_bound", _("That shop is bound already, as {name}.").format(name=row.name), "url")
+        if same and row.name != name:
+            return Refused(
+                "bound_before",
+                _("That shop was bound before, as {name}: add it under that name to take its orders up again.").format(
+                    name=row.name
+                ),
+                "name",
+            )
+        if row.name == name:
+            if same:
+                return int(row.id)
+            return Refused("name_taken", _("There is a shop of that name already."), "name")
+    return None
 
 
 def _bad_name(name: str) -> Refused | None:
@@ -176,10 +210,17 @@ async def set_shop(
                 return answer
             policy = answer
             settings[name] = getattr(policy, name)
-        elif name in fields or name in CALL_SETTINGS:
+        elif name in CALL_SETTINGS or name == "allow_plain_http":
+            if refusal := call_setting(name, value):
+                return refusal
+            settings[name] = value
+        elif name in fields:
             settings[name] = value
         else:
             return Refused("unknown_field", _("There is no setting {name}.").format(name=name), name)
+    for name in secrets:
+        if name not in fields or not fields[name].secret:
+            return Refused("unknown_field", _("There is no secret field {name}.").format(name=name), name)
     async with p.store.transaction() as tx:
         await accounts.update(tx, "shop", shop_id, {"settings": as_json(settings)})
         await accounts.set_secrets(tx, p.sealer, f"shop:{shop_id}", secrets)

@@ -29,6 +29,7 @@ from store import accounts, batches, leases, outbox
 from store.counters import fold_counters
 from store.database import Tx
 from store.reader import Watch
+from store.sealing import KeyMissing, WrongKey
 
 log = logging.getLogger("shipdeck.worker")
 
@@ -175,21 +176,32 @@ class Worker:
         if account == "batches":
             await self._serve_batches()
         else:
-            held = await Held.take(self.p, account, self.owner)
-            if held is None:
-                return
-            try:
-                syncing = asyncio.create_task(self._sync(account, held.fence))
-                while True:
-                    # A long import must not keep pushes waiting: effects are served beside it.
-                    await AccountRunner(self.p, held, HANDLERS, self.stop).run()
-                    done, _pending = await asyncio.wait({syncing}, timeout=0.5)
-                    if done:
-                        break
-                await syncing
-            finally:
-                await held.release()
+            await self._serve_account(account)
         self._wake.set()
+
+    async def _serve_account(self, account: str) -> None:
+        held = await Held.take(self.p, account, self.owner)
+        if held is None:
+            return
+        syncing = asyncio.create_task(self._sync(account, held.fence))
+        try:
+            while True:
+                # A long import must not keep pushes waiting: effects are served beside it.
+                await AccountRunner(self.p, held, HANDLERS, self.stop).run()
+                done, _pending = await asyncio.wait({syncing}, timeout=0.5)
+                if done:
+                    break
+            await syncing
+        except Exception as error:
+            # Whatever it is (a missing key file, a defect of ours): said, shown at the account, tried again later.
+            log.exception("serving %s failed", account)
+            code = "key_missing" if isinstance(error, KeyMissing | WrongKey) else "own_error"
+            async with self.p.store.transaction() as tx:
+                await outbox.failing(tx, account, code, str(error) or type(error).__name__, paused=True)
+        finally:
+            syncing.cancel()
+            await asyncio.wait({syncing})
+            await held.release()
 
     async def _serve_batches(self) -> None:
         async with self.p.store.reading() as tx:
@@ -197,7 +209,11 @@ class Worker:
         for batch in waiting:
             if self.stop.is_set():
                 return
-            await work_off(self.p, batch, self.owner, stop=self.stop)
+            try:
+                await work_off(self.p, batch, self.owner, stop=self.stop)
+            except Exception:
+                log.exception("batch %s failed; the next ones go on", batch.name)
+                await self.p.sleep(TICK_S)
 
     async def _sync(self, account: str, fence: int) -> None:
         if not account.startswith("shop:"):

@@ -28,7 +28,11 @@ async def installed(tx: Tx) -> str:
 
 
 async def set_secrets(tx: Tx, sealer: Sealer, account: str, values: Mapping[str, str]) -> None:
-    """Keep secrets of an account, sealed."""
+    """Keep secrets of an account, sealed. A missing key file is made only while the database holds no secret yet."""
+    if not values:
+        return
+    if await tx.value("SELECT 1 FROM secret LIMIT 1") is not None:
+        sealer.require()
     await tx.insert(
         t.secret,
         [

@@ -52,6 +52,10 @@ class Sealer:
             self._key = key
         return self._key
 
+    def require(self) -> None:
+        """Raise `KeyMissing` rather than make a second key beside the one that sealed what is already there."""
+        self._load(make=False)
+
     def seal(self, account: str, field: str, value: str) -> bytes:
         """Encrypt `value` so that it opens only as this field of this account."""
         nonce = os.urandom(_NONCE)

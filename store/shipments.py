@@ -46,13 +46,14 @@ async def load_facts(
     services: Mapping[int, ServiceFacts],
     *,
     default_warehouse: int = 0,
+    lock: bool = True,
 ) -> dict[int, ShipmentFacts]:
     """Facts of `ids` (unknown ids are left out). On PostgreSQL the rows stay locked, in id order, until the commit."""
     if not ids:
         return {}
-    lock = " FOR UPDATE" if tx.dialect == "postgresql" else ""
+    locking = " FOR UPDATE" if lock and tx.dialect == "postgresql" else ""
     wanted = sorted(set(ids))
-    rows = await tx.rows(f"SELECT * FROM shipment WHERE id IN :ids ORDER BY id{lock}", ids=wanted)
+    rows = await tx.rows(f"SELECT * FROM shipment WHERE id IN :ids ORDER BY id{locking}", ids=wanted)
     if not rows:
         return {}
     wanted = [r.id for r in rows]
@@ -247,15 +248,15 @@ def customs_facts(row: Any) -> CustomsFacts:
     )
 
 
-async def free_stock(tx: Tx, facts: Iterable[ShipmentFacts]) -> dict[tuple[int, int], int]:
+async def free_stock(tx: Tx, facts: Iterable[ShipmentFacts], *, lock: bool = True) -> dict[tuple[int, int], int]:
     """Free pieces of everything these shipments want: (variant, warehouse) → pieces. Locked on PostgreSQL."""
     variants = sorted({variant for f in facts for variant in f.wants})
     if not variants:
         return {}
-    lock = " FOR UPDATE" if tx.dialect == "postgresql" else ""
+    locking = " FOR UPDATE" if lock and tx.dialect == "postgresql" else ""
     rows = await tx.rows(
         f"""SELECT variant_id, warehouse_id, on_hand - reserved AS free FROM stock WHERE variant_id IN :ids
-            ORDER BY variant_id, warehouse_id{lock}""",
+            ORDER BY variant_id, warehouse_id{locking}""",
         ids=variants,
     )
     return {(r.variant_id, r.warehouse_id): r.free for r in rows}

@@ -1,9 +1,12 @@
 """Turns in the life of a shop: its first import ends, its cut-over is named, it is unbound."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from domain.enums import Flag, Op, Stage, Status
 from store import accounts, outbox
 from store.apply import add_events
-from store.database import Tx
+from store.database import Tx, as_json
 
 _WAITS = f"shop_id = :s AND (flags & {int(Flag.FIRST_IMPORT)}) <> 0"
 """Shipments of a shop's first import that wait for its cut-over."""
@@ -38,6 +41,14 @@ async def cut_over(tx: Tx, shop_id: int, choice: str, who: str) -> int:
     await accounts.update(tx, "shop", shop_id, {"cut_over": choice})
     await add_events(tx, [(r.id, r.order_id, f"cut_over_{choice}", {}) for r in rows], who)
     return len(rows)
+
+
+async def bind_again(tx: Tx, shop_id: int, settings: Mapping[str, Any]) -> None:
+    """Take an unbound shop up again where it was left."""
+    values = {"bound": 1, "unbound_at": None, "settings": as_json(settings), "checked_at": tx.now}
+    await accounts.update(tx, "shop", shop_id, values)
+    await outbox.resume(tx, f"shop:{shop_id}")
+    await tx.run("UPDATE sync_task SET enabled = 1, due_at = :now WHERE account = :a", now=tx.now, a=f"shop:{shop_id}")
 
 
 async def unbind(tx: Tx, shop_id: int, who: str) -> int:

@@ -602,6 +602,7 @@ class WooCommerce:
             partial=True,
             merge=True,
             check_before_ship=True,
+            edit_address=True,
             stock_read=True,
         ),
         limits=Limits(parallel=2, batch=PAGE),

@@ -5,6 +5,7 @@ Imports stay light: what a command needs is imported when it runs.
 
 import argparse
 import asyncio
+import io
 import logging
 import os
 import sys
@@ -214,12 +215,25 @@ def _add_setup(add: object) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The entry point: returns the exit code."""
+    try:
+        return _main(argv)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments in (["--version"], ["-V"]):
         from importlib.metadata import version
 
         sys.stdout.write(f"shipdeck {version('shipdeck')}\n")
         return 0
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            return 1
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a letter gets its escape, never a crash.
+            stream.reconfigure(errors="backslashreplace")
     parser = build_parser()
     try:
         options = parser.parse_args(arguments)

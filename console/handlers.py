@@ -66,13 +66,20 @@ async def handle(options: Options) -> int:
 
 def explain(error: Exception) -> str | None:
     """One sentence for an error a person can act on; None for a defect of ours."""
-    from store.reader import NothingThere
+    from store.schema import Damaged, NothingThere, TooNew
     from store.sealing import KeyMissing, WrongKey
-    from store.upgrade import Damaged, TooNew
 
     if isinstance(error, BadPlace | NothingThere | KeyMissing | WrongKey | Damaged | TooNew):
         return str(error)
-    if isinstance(error, sqlite3.OperationalError) or "OperationalError" in type(error).__name__:
+    if isinstance(error, ModuleNotFoundError) and error.name == "asyncpg":
+        return _("PostgreSQL needs one more package: install shipdeck[postgres].")
+    if isinstance(error, UnicodeDecodeError):
+        return _("That is not UTF-8 text.")
+    if isinstance(error, UnicodeEncodeError | OverflowError):
+        return _("That argument cannot be used: {error}").format(error=type(error).__name__)
+    if any(c.__module__.startswith("asyncpg") for c in type(error).__mro__):
+        return _("PostgreSQL answered: {error}").format(error=error)
+    if isinstance(error, sqlite3.DatabaseError) or any(c.__name__ == "DBAPIError" for c in type(error).__mro__):
         text = str(getattr(error, "orig", error))
         if "readonly" in text or "read-only" in text or "unable to open" in text:
             return _("The database cannot be written: {error}").format(error=text)
@@ -94,10 +101,14 @@ def place_of(options: Options) -> Place:
 
 
 @asynccontextmanager
-async def opened(options: Options, *, worker: bool = False) -> Any:
-    """A pipeline on the named database, closed at the end."""
+async def opened(options: Options, *, worker: bool = False, create: bool = False) -> Any:
+    """A pipeline on the named database, closed at the end. Only what sets things up may create one."""
     from pipeline.base import Pipeline
+    from store.schema import NothingThere, revision_of
 
+    place = place_of(options)
+    if place.file is not None and not create and not await asyncio.to_thread(revision_of, place):
+        raise NothingThere(_("There is no database at {file} yet.").format(file=place.file))
     p = await Pipeline.open(place_of(options), worker=worker)
     try:
         yield p
@@ -113,6 +124,9 @@ async def _list(options: Options) -> int:
     from store.views import listing
 
     terms = parse(options.where)
+    if options.limit is not None and options.limit < 1:
+        complain(_("--limit takes a number from 1 on."))
+        return 2
     if isinstance(terms, Refused):
         complain(terms.message)
         return 2
@@ -180,6 +194,9 @@ async def _find(options: Options) -> int:
     from store.reader import Reader
     from store.views import find_ids, listing
 
+    if not options.text.strip():
+        complain(_("Say what to find."))
+        return 2
     async with Reader(place_of(options)) as reader:
         ids = await find_ids(reader, options.text)
         terms = [Term("code", tuple(f"K{i:06d}" for i in ids))] if ids else [Term("", (options.text,))]
@@ -298,7 +315,7 @@ async def _sync(options: Options) -> int:
 async def _worker(options: Options) -> int:
     from pipeline.worker import Worker, serve
 
-    async with opened(options, worker=True) as p:
+    async with opened(options, worker=True, create=True) as p:
         if options.once:
             await Worker(p).run(until_idle=True)
         else:
@@ -359,12 +376,14 @@ async def _config(options: Options) -> int:
         "backups": str(place.backups),
     }
     if options.what == "check":
-        from store.upgrade import HEAD, revision_of
+        from store.schema import HEAD, revision_of
 
         shown["schema"] = HEAD
         if place.file:
             shown["found"] = revision_of(place)
-            shown["writable"] = str(os.access(place.file if place.file.exists() else place.file.parent, os.W_OK))
+            shown["writable"] = (
+                "yes" if os.access(place.file if place.file.exists() else place.file.parent, os.W_OK) else "no"
+            )
     if options.json:
         emit(shown)
     else:
@@ -374,7 +393,7 @@ async def _config(options: Options) -> int:
 
 
 async def _upgrade(options: Options) -> int:
-    async with opened(options):
+    async with opened(options, create=True):
         say(_("The database has this program's schema."))
     return 0
 

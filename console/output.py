@@ -38,9 +38,15 @@ def width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text)
 
 
+_WHOLE = {"reason", "message", "detail", "found", "problem"}
+
+
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """Print rows as aligned columns under their names."""
-    texts = [[safe("" if row.get(c) is None else row.get(c), 60) for c in columns] for row in rows]
+    # What says why and what to do is never cut.
+    texts = [
+        [safe("" if row.get(c) is None else row.get(c), 400 if c in _WHOLE else 60) for c in columns] for row in rows
+    ]
     widths = [max([width(c), *(width(line[i]) for line in texts)]) for i, c in enumerate(columns)]
     for line in [list(columns), *texts]:
         say("  ".join(cell + " " * (widths[i] - width(cell)) for i, cell in enumerate(line)).rstrip())

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from typing import Any
 
@@ -13,7 +14,7 @@ from domain.filters import parse
 from domain.results import Refused
 from domain.words import _
 from pipeline.base import Pipeline
-from pipeline.commands import RefusedRow, Report, run
+from pipeline.commands import RefusedRow, Report, preview, run
 from store import accounts, leases, views
 
 
@@ -21,6 +22,9 @@ async def run_action(options: argparse.Namespace, action: Action) -> int:
     """Select, ask the pipeline, wait if told to, report."""
     if bool(options.ids) + bool(options.where) + bool(options.all) != 1:
         complain(_("Name shipments, or --where EXPR, or --all (one of the three)."))
+        return 2
+    if (options.wait or 0) < 0 or (options.expect or 0) < 0:
+        complain(_("--wait and --expect take a number from 0 on."))
         return 2
     if options.all and action.irreversible and not options.yes and not options.dry_run:
         complain(_("{name} --all cannot be taken back: add --yes.").format(name=action.name))
@@ -33,15 +37,21 @@ async def run_action(options: argparse.Namespace, action: Action) -> int:
         ids, missing = chosen
         if options.expect is not None and options.expect != len(ids):
             return refuse(
-                Refused("not_as_expected", _("{n} match, {m} were expected.").format(n=len(ids), m=options.expect)),
+                Refused(
+                    "not_as_expected",
+                    _("{name}: {n} match, {m} were expected; nothing was done.").format(
+                        name=action.name, n=len(ids), m=options.expect
+                    ),
+                ),
                 as_json=options.json,
             )
         arguments = await _arguments(p, options, action, ids)
         if isinstance(arguments, Refused):
             return refuse(arguments, as_json=options.json)
         if options.dry_run:
-            emit({"would": [code_of(i) for i in ids]}) if options.json else say("\n".join(code_of(i) for i in ids))
-            return 0
+            would = await preview(p, action.name, ids, arguments, options.who, explicit=bool(options.ids))
+            would.refused.extend(missing)
+            return report_and_exit(options, would)
         show = sys.stderr.isatty() and not options.json
         report = await run(
             p,
@@ -190,9 +200,9 @@ async def _wait(p: Pipeline, options: argparse.Namespace, report: Report) -> boo
     child = None
     if not living:
         command = [sys.executable, "-P", "-m", "console.cli", "worker", "--until-stdin-closes"]
-        if options.db:
-            command += ["--db", options.db]
-        child = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+        # The address may hold a password: it travels in the environment, never in an argument.
+        env = {**os.environ, "SHIPDECK_DB": options.db} if options.db else None
+        child = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE, env=env)
     deadline = p.clock() + int(options.wait * 1000)
     settled = False
     try:
@@ -224,7 +234,10 @@ def report_and_exit(options: argparse.Namespace, report: Report, settled: bool |
             document["settled"] = settled
         emit(document)
     else:
-        say(f"{report.batch}: " + _("{n} done, {m} refused").format(n=len(report.done), m=len(report.refused)))
+        say(
+            f"{report.batch or _('would')}: "
+            + _("{n} done, {m} refused").format(n=len(report.done), m=len(report.refused))
+        )
         table(
             [
                 {"shipment": code_of(r.id) if isinstance(r.id, int) else r.id, "code": r.code, "reason": r.reason}

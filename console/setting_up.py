@@ -35,7 +35,8 @@ async def handle(options: Options) -> int:
     }
     if options.command == "connector":
         return _connectors(options)
-    async with opened(options) as p:
+    makes = options.action in {"add", "set"}
+    async with opened(options, create=makes) as p:
         return await table_[options.command](options, p)
 
 
@@ -108,6 +109,8 @@ async def _shop(options: Options, p: Pipeline) -> int:
             return 1 if any(c not in {"", "asked_worker"} for c in codes.values()) else 0
         case "cut-over":
             n = await setup.cut_over(p, row.id, options.choice.replace("-", "_"), options.who)
+            if isinstance(n, Refused):
+                return refuse(n, as_json=options.json)
             return _answer(options, {"shop": row.name, "shipments": n}, _("{n} shipments.").format(n=n))
         case _:
             if not options.yes:
@@ -194,6 +197,9 @@ def _shop_show(options: Options, p: Pipeline, row: Any) -> int:
 
 
 async def _shop_set(options: Options, p: Pipeline, row: Any) -> int:
+    if not (options.values or options.set or options.secret_env or options.secret_stdin):
+        complain(_("Say what to set: NAME=VALUE."))
+        return 2
     given, secrets = pairs([*options.values, *options.set]), secrets_of(options)
     if isinstance(given, Refused):
         return refuse(given, as_json=options.json)
@@ -237,6 +243,10 @@ async def _carrier(options: Options, p: Pipeline) -> int:
         if isinstance(checked, Refused):
             return refuse(checked, as_json=options.json)
         return _answer(options, {"carrier": row.name, "title": checked.title}, safe(checked.title))
+    if row.kind != "pool":
+        return refuse(
+            Refused("no_pool", _("{name} gives its numbers itself.").format(name=row.name)), as_json=options.json
+        )
     text = sys.stdin.read() if options.file == "-" else await asyncio.to_thread(_read, options.file)
     added, bad = await setup.import_numbers(p, row.id, text.splitlines())
     for refusal in bad:
@@ -278,10 +288,17 @@ async def _warehouse(options: Options, p: Pipeline) -> int:
         async with p.store.transaction() as tx:
             await accounts.default_warehouse(tx)
             rows = [
-                {"name": w.name, "kind": w.kind, "default": bool(w.is_default), **from_json(w.sender)}
+                {
+                    "name": w.name,
+                    "kind": w.kind,
+                    "default": bool(w.is_default),
+                    **{f"sender_{k}": v for k, v in from_json(w.sender).items()},
+                }
                 for w in await accounts.warehouses(tx)
             ]
-        emit(rows) if options.json else table(rows, ("name", "kind", "default", "line1", "city", "country"))
+        emit(rows) if options.json else table(
+            rows, ("name", "kind", "default", "sender_name", "sender_line1", "sender_city", "sender_country")
+        )
         return 0
     given = pairs(options.values)
     if isinstance(given, Refused):

@@ -183,6 +183,12 @@ _LARGEST = 2**63
 """What no column can hold any more."""
 
 
+UNUSUAL_EXPONENTS: dict[int, tuple[str, ...]] = {
+    digits: tuple(sorted(code for code, d in _EXPONENTS.items() if d == digits)) for digits in (0, 3, 4)
+}
+"""Currencies by their digits after the point, where those are not two."""
+
+
 class UnknownCurrency(ValueError):
     """The code is not an ISO 4217 currency, so its minor unit is unknown and no amount can be kept in it."""
 

@@ -235,12 +235,17 @@ async def unbind_shop(p: Pipeline, shop_id: int, who: str) -> int:
         return await shops.unbind(tx, shop_id, who)
 
 
-async def cut_over(p: Pipeline, shop_id: int, choice: str, who: str) -> int:
+async def cut_over(p: Pipeline, shop_id: int, choice: str, who: str) -> int | Refused:
     """The first-import guard: `ship_these` frees the shop's old open orders, `already_left` books them as shipped outside.
 
     Nothing is pushed, no stock moves. Returns how many shipments it concerned.
     """
     async with p.store.transaction() as tx:
+        row = await accounts.shop(tx, shop_id)
+        if not row.first_import_done:
+            return Refused("first_import_running", _("The first import is not whole yet: sync first."))
+        if row.cut_over != "open":
+            return Refused("nothing_waits", _("No order of a first import waits for a cut-over."))
         return await shops.cut_over(tx, shop_id, choice, who)
 
 

@@ -140,13 +140,9 @@ class OrderSync:
     async def _look_again(self, shop: ShopFacts, policy: ImportPolicy, connector: ShopConnector) -> None:
         """Orders left out for what a setting or the platform may have changed since (currency, contact, goods)."""
         async with self.p.store.reading() as tx:
-            rows = await quarantined.may_pass_now(tx, shop.id)
-        may_pass = [
-            r.platform_order_id
-            for r in rows
-            if (r.reason == "other_currency" and (not policy.currency or r.detail.startswith(policy.currency)))
-            or (r.reason != "other_currency" and not policy.require_contact)
-        ]
+            may_pass = await quarantined.may_pass_now(
+                tx, shop.id, policy.currency, contact_required=policy.require_contact
+            )
         for ids in chunks(may_pass, 100):
             found = await connector.read_orders(ids)
             await self.take_over(shop, policy, connector, [f for f in found if not isinstance(f, Gone)])

@@ -91,7 +91,8 @@ async def by_name(tx: Tx, name: str) -> Batch | None:
 async def last_of(tx: Tx, who: str) -> Batch | None:
     """The newest batch of a person that is neither an undo nor undone."""
     row = await tx.row(
-        "SELECT * FROM batch WHERE who = :who AND command <> 'undo' AND undone = 0 ORDER BY id DESC LIMIT 1", who=who
+        "SELECT * FROM batch WHERE who = :who AND command <> 'undo' AND undone = 0 AND done > 0 ORDER BY id DESC LIMIT 1",
+        who=who,
     )
     return _batch(row) if row else None
 

@@ -21,6 +21,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 from domain.clock import Clock, Instant, now
 from store.dialect import for_postgresql, for_sqlite
 from store.place import Place, private_file
+from store.schema import fold
 
 T = TypeVar("T")
 Params = Mapping[str, Any]
@@ -125,6 +126,7 @@ class Store:
         @event.listens_for(engine.sync_engine, "connect")
         def connect(dbapi_connection: Any, _record: object) -> None:
             dbapi_connection.isolation_level = None
+            dbapi_connection.create_function("lower", 1, fold, deterministic=True)
             cursor = dbapi_connection.cursor()
             for pragma in (
                 "journal_mode=WAL",

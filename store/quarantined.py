@@ -51,11 +51,17 @@ async def exclusion_counts(tx: Tx) -> dict[str, int]:
     return {**found, "older_than_window": total} if total else found
 
 
-async def may_pass_now(tx: Tx, shop_id: int, limit: int = 500) -> Sequence[Any]:
-    """Left-out orders (platform_order_id, reason, detail) whose reason a setting or the platform may have taken away."""
-    return await tx.rows(
-        """SELECT platform_order_id, reason, detail FROM left_out WHERE shop_id = :s
-           AND reason IN ('other_currency', 'no_contact', 'no_customer', 'no_goods') ORDER BY last_at LIMIT :n""",
+async def may_pass_now(tx: Tx, shop_id: int, currency: str, *, contact_required: bool, limit: int = 500) -> list[str]:
+    """Platform ids of left-out orders that today's settings would let in. `currency` '' = any is taken."""
+    rows = await tx.rows(
+        """SELECT platform_order_id FROM left_out WHERE shop_id = :s
+           AND ((reason = 'other_currency' AND (:any = 1 OR detail LIKE :mine))
+                OR (reason IN ('no_contact', 'no_customer', 'no_goods') AND :contact = 0))
+           ORDER BY last_at LIMIT :n""",
         s=shop_id,
+        any=int(not currency),
+        mine=f"{currency} %",
+        contact=int(contact_required),
         n=limit,
     )
+    return [r.platform_order_id for r in rows]

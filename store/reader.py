@@ -11,10 +11,7 @@ from typing import Any, Self
 from domain.words import _
 from store.dialect import for_postgresql, for_sqlite
 from store.place import Place
-
-
-class NothingThere(LookupError):
-    """There is no database yet at this place."""
+from store.schema import NothingThere, connect, fold, refuse_other, revision_of
 
 
 class Reader:
@@ -30,13 +27,22 @@ class Reader:
         if self.place.file is not None:
             if not self.place.file.exists():
                 raise NothingThere(_("There is no database at {file} yet.").format(file=self.place.file))
-            self._sqlite = sqlite3.connect(f"file:{self.place.file}?mode=ro", uri=True, isolation_level=None)
+            found = revision_of(self.place)
+            if not found:
+                raise NothingThere(_("There is no database at {file} yet.").format(file=self.place.file))
+            refuse_other(found)
+            self._sqlite = connect(self.place)
+            self._sqlite.create_function("lower", 1, fold, deterministic=True)
             self._sqlite.row_factory = sqlite3.Row
-            self._sqlite.execute("PRAGMA busy_timeout=10000")
         else:
             import asyncpg
 
             self._postgresql = await asyncpg.connect(self.place.url)
+            try:
+                found = str(await self._postgresql.fetchval("SELECT version_num FROM alembic_version"))
+            except asyncpg.UndefinedTableError:
+                raise NothingThere(_("There are no tables of ours in that database yet.")) from None
+            refuse_other(found)
         return self
 
     async def __aexit__(

@@ -11,20 +11,9 @@ from domain.clock import Clock, now, to_datetime
 from domain.words import _
 from store.database import Store
 from store.place import Place, private_directory, private_file
+from store.schema import HEAD, Damaged, refuse_other, revision_of
 
 log = logging.getLogger("shipdeck.store")
-
-HEAD = "0001"
-"""The revision this program works with."""
-KNOWN = ("0001",)
-
-
-class TooNew(RuntimeError):
-    """The database was written by a newer program; nothing was changed."""
-
-
-class Damaged(RuntimeError):
-    """The file is not a usable database; nothing was changed."""
 
 
 class Opened(Struct, frozen=True):
@@ -34,32 +23,12 @@ class Opened(Struct, frozen=True):
     backup: Path | None
 
 
-def revision_of(place: Place) -> str:
-    """The schema revision of an SQLite file by the standard library alone: '' for a new or empty one."""
-    assert place.file is not None
-    if not place.file.exists() or place.file.stat().st_size == 0:
-        return ""
-    try:
-        connection = sqlite3.connect(f"file:{place.file}?mode=ro", uri=True)
-        try:
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        finally:
-            connection.close()
-    except sqlite3.OperationalError as error:
-        if "no such table" in str(error):
-            return ""
-        raise Damaged(_("{file} cannot be opened: {error}.").format(file=place.file, error=error)) from error
-    except sqlite3.DatabaseError as error:
-        raise Damaged(_("{file} is not a database: {error}.").format(file=place.file, error=error)) from error
-    return str(row[0]) if row else ""
-
-
 async def open_store(place: Place, clock: Clock = now, *, checkpoints: bool = False) -> Store:
     """Open a database ready for use: created, or backed up and migrated. Raises `TooNew` or `Damaged`."""
     if place.file and revision_of(place) == HEAD:
         return Store(place, clock, checkpoints=checkpoints)
     if place.file:
-        _refuse_newer(revision_of(place))
+        refuse_other(revision_of(place))
     store = Store(place, clock, checkpoints=checkpoints)
     try:
         await upgrade(store)
@@ -67,15 +36,6 @@ async def open_store(place: Place, clock: Clock = now, *, checkpoints: bool = Fa
         await store.close()
         raise
     return store
-
-
-def _refuse_newer(found: str) -> None:
-    if found and found not in KNOWN:
-        raise TooNew(
-            _("This database has schema {found}; this program knows {head}. Install a newer shipdeck.").format(
-                found=found, head=HEAD
-            )
-        )
 
 
 async def upgrade(store: Store) -> Opened:
@@ -90,7 +50,7 @@ async def upgrade(store: Store) -> Opened:
     def work(connection: Any) -> Opened:
         found = MigrationContext.configure(connection).get_current_revision() or ""
         connection.rollback()
-        _refuse_newer(found)
+        refuse_other(found)
         if found == HEAD:
             return Opened(found, None)
         backup = None

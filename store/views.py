@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Protocol
 
 from domain.clock import DAY, iso
 from domain.enums import Flag, Stage
 from domain.facts import code_of, id_of
 from domain.filters import Term
-from domain.money import UnknownCurrency, format_minor
+from domain.money import UNUSUAL_EXPONENTS, UnknownCurrency, format_minor
 from domain.text import phone_key
 
 LIVE = "('requesting', 'waiting', 'obtained', 'unknown')"
@@ -82,7 +82,7 @@ class _Where:
             case "shop":
                 return f"lower(sh.name) = {self._name(value.lower())}"
             case "platform":
-                return f"sh.platform = {self._name(value)}"
+                return f"sh.platform = {self._name(value.lower())}"
             case "country":
                 return f"a.country = {self._name(value.upper())}"
             case "city":
@@ -96,7 +96,7 @@ class _Where:
                 return f"""EXISTS (SELECT 1 FROM shipment_line sl JOIN order_line ol ON ol.id = sl.order_line_id
                     WHERE sl.shipment_id = s.id AND {test})"""
             case "service":
-                return f"sv.code = {self._name(value)}"
+                return f"lower(sv.code) = {self._name(value.lower())}"
             case "carrier":
                 return f"lower(c.name) = {self._name(value.lower())}"
             case "order":
@@ -136,11 +136,15 @@ class _Where:
                     WHERE bi.shipment_id = s.id AND ba.name = {self._name(value.upper())})"""
             case "code":
                 return f"s.id = {id_of(value) or 0}"
+            case "is":
+                if value == "to_void":
+                    return "EXISTS (SELECT 1 FROM waybill v WHERE v.shipment_id = s.id AND v.state = 'voiding')"
+                return f"(s.flags & {int(Flag[value.upper()])}) <> 0"
             case "total":
                 return self._total(term.compare, value)
             case "quantity":
                 pieces = "(SELECT coalesce(sum(x.quantity), 0) FROM shipment_line x WHERE x.shipment_id = s.id)"
-                return f"{pieces} {term.compare} {int(float(value))}"
+                return f"{pieces} {term.compare} {int(value)}"
             case _:
                 return self._ship_by(term.compare, value)
 
@@ -154,11 +158,13 @@ class _Where:
             OR lower(a.name) LIKE {name} ESCAPE '\\')"""
 
     def _total(self, compare: str, value: str) -> str:
-        try:
-            amount = Decimal(value)
-        except InvalidOperation:
-            return "1 = 0"
-        return f"o.total_minor {compare} {int(amount * 100)}"
+        """The amount in each order's own minor units; figures of different currencies are compared as figures."""
+        amount = Decimal(value)
+        by_digits = " ".join(
+            f"WHEN o.currency IN ({', '.join(repr(c) for c in currencies)}) THEN {int(amount * 10**digits)}"
+            for digits, currencies in UNUSUAL_EXPONENTS.items()
+        )
+        return f"o.total_minor {compare} CASE {by_digits} ELSE {int(amount * 100)} END"
 
     def _ship_by(self, compare: str, value: str) -> str:
         try:
@@ -258,7 +264,7 @@ async def find_ids(reader: Fetches, text: str) -> list[int]:
            UNION SELECT shipment_id FROM waybill WHERE number = :t3 AND number <> '' ORDER BY 1""",
         {"t": number, "t2": number, "t3": number},
     )
-    if not rows and text.isdecimal():
+    if not rows and text.isascii() and text.isdecimal() and len(text) < 17:
         rows = await reader.fetch("SELECT id FROM shipment WHERE id = :id", {"id": int(text)})
     return [row["id"] for row in rows]
 

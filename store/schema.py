@@ -1,0 +1,72 @@
+"""Which schema a database has, told by the standard library alone, so that looking costs nothing."""
+
+import sqlite3
+
+from domain.words import _
+from store.place import Place
+
+HEAD = "0001"
+"""The revision this program works with."""
+KNOWN = ("0001",)
+
+
+class NothingThere(LookupError):
+    """There is no database yet at this place."""
+
+
+class TooNew(RuntimeError):
+    """The database was written by a newer program; nothing was changed."""
+
+
+class Damaged(RuntimeError):
+    """The file is not a database of ours; nothing was changed."""
+
+
+def revision_of(place: Place) -> str:
+    """The schema revision of an SQLite file: '' for a new or empty one. Raises `Damaged` for anything else."""
+    assert place.file is not None
+    if not place.file.exists() or place.file.stat().st_size == 0:
+        return ""
+    try:
+        connection = connect(place)
+        try:
+            names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if "alembic_version" not in names:
+                if names:
+                    raise Damaged(_("{file} is a database of another program.").format(file=place.file))
+                return ""
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        raise Damaged(_("{file} cannot be opened: {error}.").format(file=place.file, error=error)) from error
+    except sqlite3.DatabaseError as error:
+        raise Damaged(_("{file} is not a database: {error}.").format(file=place.file, error=error)) from error
+    return str(row[0]) if row else ""
+
+
+def connect(place: Place) -> sqlite3.Connection:
+    """A read-only connection; also to a database whose folder cannot be written, where nobody can be writing."""
+    connection = sqlite3.connect(f"file:{place.file}?mode=ro", uri=True, isolation_level=None)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        connection = sqlite3.connect(f"file:{place.file}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    connection.execute("PRAGMA busy_timeout=10000")
+    return connection
+
+
+def refuse_other(found: str) -> None:
+    """Raise `TooNew` for a revision this program does not know."""
+    if found and found not in KNOWN:
+        raise TooNew(
+            _("This database has schema {found}; this program knows {head}. Install a newer shipdeck.").format(
+                found=found, head=HEAD
+            )
+        )
+
+
+def fold(text: str | None) -> str | None:
+    """Lower case in every alphabet: SQLite's own `lower` knows ASCII only, and Łódź must be found."""
+    return text.lower() if isinstance(text, str) else text

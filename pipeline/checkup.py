@@ -8,7 +8,9 @@ from typing import Any
 from domain.clock import HOUR, MINUTE
 from domain.words import _
 from pipeline.base import Pipeline
+from store import accounts
 from store.doctor import Finding, examine, standing
+from store.sealing import KeyMissing, WrongKey
 
 STUCK_MS = 15 * MINUTE
 """An effect this long overdue means that no worker runs."""
@@ -45,6 +47,7 @@ async def checkup(p: Pipeline) -> dict[str, Any]:
             _("{account} {kind}: last good sync {age} ago.").format(account=row.account, kind=row.kind, age=age)
         )
     found.extend(_files(p))
+    found.extend(await _secrets(p))
     if p.store.dialect == "sqlite":
         version = sqlite3.sqlite_version_info
         if wal_race((version[0], version[1], version[2])):
@@ -58,6 +61,18 @@ async def checkup(p: Pipeline) -> dict[str, Any]:
         "notes": notes,
         "sqlite": sqlite3.sqlite_version,
     }
+
+
+async def _secrets(p: Pipeline) -> list[Finding]:
+    """Does every kept secret open with the key file that is there?"""
+    found = []
+    async with p.store.reading() as tx:
+        for account in await accounts.secret_accounts(tx):
+            try:
+                await accounts.get_secrets(tx, p.sealer, account)
+            except (KeyMissing, WrongKey) as error:
+                found.append(Finding("secrets open", account, str(error)))
+    return found
 
 
 def _files(p: Pipeline) -> list[Finding]:

@@ -192,16 +192,21 @@ class Worker:
                 if done:
                     break
             await syncing
+        except (KeyMissing, WrongKey) as error:
+            log.error("%s", error)
+            await self._put_off(account, "key_missing", str(error))
         except Exception as error:
-            # Whatever it is (a missing key file, a defect of ours): said, shown at the account, tried again later.
+            # A defect of ours: said whole, shown at the account, tried again later.
             log.exception("serving %s failed", account)
-            code = "key_missing" if isinstance(error, KeyMissing | WrongKey) else "own_error"
-            async with self.p.store.transaction() as tx:
-                await outbox.failing(tx, account, code, str(error) or type(error).__name__, paused=True)
+            await self._put_off(account, "own_error", type(error).__name__)
         finally:
             syncing.cancel()
             await asyncio.wait({syncing})
             await held.release()
+
+    async def _put_off(self, account: str, code: str, message: str) -> None:
+        async with self.p.store.transaction() as tx:
+            await outbox.failing(tx, account, code, message, paused=True)
 
     async def _serve_batches(self) -> None:
         async with self.p.store.reading() as tx:
@@ -247,6 +252,8 @@ async def sync_account(p: Pipeline, account: str, kind: str, fence: int, *, full
         code, message = "sync_stopped", str(error)
     except LookupError as error:
         code, message = "no_connector", str(error)
+    except (KeyMissing, WrongKey) as error:
+        code, message, paused = "key_missing", str(error), True
     except Exception as error:
         # A defect of ours stops this sync only: it is logged whole, shown by its code, and tried again after a back-off.
         log.exception("sync of %s %s failed in our own code", account, kind)

@@ -103,6 +103,15 @@ async def bound(place: Place, twin: Twin, folder: Path, **settings: str) -> Asyn
 
 
 @pytest.fixture
+async def unbound(sqlite_place: Place, shop_twin: Twin, tmp_path: Path) -> AsyncIterator[Shop]:
+    """A shop without orders and an empty SQLite database that knows nothing of it yet."""
+    p = await Pipeline.open(sqlite_place)
+    p.sleep = at_once
+    yield Shop(p, emptied(shop_twin), None, tmp_path / "papers")
+    await p.aclose()
+
+
+@pytest.fixture
 async def shop(sqlite_place: Place, shop_twin: Twin, tmp_path: Path) -> AsyncIterator[Shop]:
     """A shop without orders, bound to an empty SQLite database."""
     async with bound(sqlite_place, emptied(shop_twin), tmp_path / "papers") as made:

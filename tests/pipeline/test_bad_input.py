@@ -19,11 +19,10 @@ from pipeline.base import Pipeline
 from pipeline.worker import sync_now
 from store import tables
 from store.place import Place
-from tests.conftest import World
 from tests.pipeline import shops
 from tests.pipeline.shops import Shop, at_once, emptied
 
-shop, shop_on_each = shops.shop, shops.shop_on_each
+shop, shop_on_each, unbound = shops.shop, shops.shop_on_each, shops.unbound
 
 UNREADABLE = {
     "unknown_currency": "unknown_currency",
@@ -253,12 +252,12 @@ async def test_a_ten_megabyte_note_is_kept_whole_and_its_neighbours_come_in(shop
 # ------------------------------------------------------------------ keys and hosts
 
 
-async def bind_with(s: World, **changes: str) -> Refused | setup.Set:
-    """Bind a second shop with some of its fields or secrets wrong."""
+async def bind_with(s: Shop, **changes: str) -> Refused | setup.Set:
+    """Bind the shop with some of its fields or secrets wrong."""
     hello = s.shop.hello
     url = changes.pop("url", s.shop.url)
     secrets = {k: str(hello[k]) for k in ("consumer_key", "consumer_secret")} | changes
-    return await setup.add_shop(s.p, "woocommerce", "PL-Two", {"url": url, "timeout_s": "2"}, secrets)
+    return await setup.add_shop(s.p, "woocommerce", "PL-Woo", {"url": url, "timeout_s": "2"}, secrets)
 
 
 @pytest.mark.parametrize(
@@ -276,25 +275,30 @@ async def bind_with(s: World, **changes: str) -> Refused | setup.Set:
     ],
 )
 async def test_a_shop_that_cannot_be_reached_or_written_is_not_bound(
-    shop: Shop, changes: dict[str, str], code: str
+    unbound: Shop, changes: dict[str, str], code: str
 ) -> None:
-    hello = shop.shop.hello
-    answer = await bind_with(shop, **{k: str(hello.get(v, v)) for k, v in changes.items()})
+    hello = unbound.shop.hello
+    answer = await bind_with(unbound, **{k: str(hello.get(v, v)) for k, v in changes.items()})
     assert isinstance(answer, Refused)
     assert answer.code == code
     assert answer.message
-    assert await shop.value("SELECT count(*) FROM shop") == 1
-    assert await shop.value("SELECT count(*) FROM secret WHERE account <> :a", a=f"shop:{shop.shop_id}") == 0
+    assert await unbound.value("SELECT count(*) FROM shop") == 0
+    assert await unbound.value("SELECT count(*) FROM secret") == 0
 
 
-async def test_a_web_page_instead_of_data_is_named_so_at_binding_and_harms_no_sync(shop: Shop) -> None:
+async def test_a_web_page_instead_of_data_is_named_so_at_binding(unbound: Shop) -> None:
+    unbound.shop.admin("POST", "faults", {"rate": 1, "kinds": ["html"]})
+    answer = await bind_with(unbound)
+    assert isinstance(answer, Refused)
+    assert answer.code == "not_json"
+    assert await unbound.value("SELECT count(*) FROM shop") == 0
+
+
+async def test_a_web_page_instead_of_data_harms_no_sync(shop: Shop) -> None:
     (order,) = shop.make({})
     await shop.sync()
     before = await shop.rows_of("orders", "shipment", "event")
     shop.shop.admin("POST", "faults", {"rate": 1, "kinds": ["html"]})
-    answer = await bind_with(shop)
-    assert isinstance(answer, Refused)
-    assert answer.code == "not_json"
     assert await shop.sync() == "not_json"
     assert await shop.rows_of("orders", "shipment", "event") == before
     shop.shop.admin("POST", "faults", {"rate": 0})
@@ -380,14 +384,16 @@ async def _spoken_by_the_command_line(
     place: Place, twin: Twin, secrets: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> str:
     """Everything the commands about shops print, on both channels."""
+    assert place.file is not None
     capsys.readouterr()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in secrets.items():
             patch.setenv(f"TEST_{name.upper()}", value)
         given = [w for n in secrets for w in ("--secret-env", f"{n}=TEST_{n.upper()}")]
         for command, code in (
+            (["shop", "add", "woocommerce", "PL-Bad", "--set", f"url={twin.url}", *_as_arguments(secrets)], 1),
             (["shop", "add", "woocommerce", "PL-Cli", "--set", f"url={twin.url}", *given], 0),
-            (["shop", "add", "woocommerce", "PL-Cli2", "--set", f"url={twin.url}", *_as_arguments(secrets)], 1),
+            (["sync"], 0),
             (["shop", "show", "PL-Cli"], 0),
             (["shop", "rules", "PL-Cli"], 0),
             (["shop", "check", "PL-Cli"], 0),
@@ -395,7 +401,7 @@ async def _spoken_by_the_command_line(
             (["abnormal", "list"], 0),
             (["doctor"], 0),
         ):
-            words = [*command, "--json", "--verbose", "--db", f"sqlite:///{place.file}"]
+            words = [*command, "--json", "--verbose", "--db", f"sqlite:///{place.file.with_name('cli.sqlite')}"]
             patch.setenv("SHIPDECK_KEY_FILE", str(place.key_file))
             assert await asyncio.to_thread(main, words) == code, words
     caught = capsys.readouterr()

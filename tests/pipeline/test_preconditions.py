@@ -14,7 +14,7 @@ from tests.conftest import World
 from tests.pipeline import shops
 from tests.pipeline.shops import Shop, emptied
 
-shop = shops.shop
+shop, unbound = shops.shop, shops.unbound
 
 
 async def listed(s: World, capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
@@ -28,15 +28,13 @@ async def listed(s: World, capsys: pytest.CaptureFixture[str]) -> dict[str, obje
 # ------------------------------------------------------------------ P1
 
 
-async def test_p1_a_shop_whose_key_the_platform_refuses_is_not_there_to_be_synchronised(shop: Shop) -> None:
-    good = {k: str(shop.shop.hello[k]) for k in ("consumer_key", "consumer_secret")}
-    answer = await setup.add_shop(
-        shop.p, "woocommerce", "PL-Two", {"url": shop.shop.url}, {**good, "consumer_secret": "cs_wrong"}
-    )
+async def test_p1_a_shop_whose_key_the_platform_refuses_is_not_there_to_be_synchronised(unbound: Shop) -> None:
+    wrong = {"consumer_key": str(unbound.shop.hello["consumer_key"]), "consumer_secret": "cs_wrong"}
+    answer = await setup.add_shop(unbound.p, "woocommerce", "PL-Woo", {"url": unbound.shop.url}, wrong)
     assert isinstance(answer, Refused)
     assert answer.code == "wrong_key"
-    assert await shop.value("SELECT count(*) FROM shop") == 1
-    assert await shop.value("SELECT count(*) FROM sync_task WHERE account <> :a", a=f"shop:{shop.shop_id}") == 0
+    for table in ("shop", "sync_task", "secret"):
+        assert await unbound.value(f"SELECT count(*) FROM {table}") == 0
 
 
 async def test_p1_orders_of_an_unbound_shop_are_neither_synchronised_nor_handled(
@@ -49,7 +47,12 @@ async def test_p1_orders_of_an_unbound_shop_are_neither_synchronised_nor_handled
     (later,) = shop.make({})
     await shop.work()
     assert later not in await shop.imported()
-    arguments = {"hold": {"reason": "x"}, "assign": {"service_id": await shop.service("OWN")}, "note": {"text": "x"}}
+    arguments = {
+        "hold": {"reason": "x"},
+        "flag": {"colour": 1},
+        "assign": {"service_id": await shop.service("OWN")},
+        "note": {"text": "x"},
+    }
     for command in ("approve", "hold", "assign", "waybill", "print", "ship", "close", "note", "flag"):
         report = await shop.do(command, [shipment], **arguments.get(command, {}))
         assert [r.code for r in report.refused] == ["shop_unbound"], command

@@ -14,7 +14,18 @@ from msgspec import Struct, field
 from domain import guards
 from domain.change import Change, NewEffect, NewWaybill
 from domain.clock import Instant
-from domain.enums import Flag, Op, OrderKind, OrderStatus, PrintState, Stage, Status, Submission, WaybillState
+from domain.enums import (
+    STATUSES,
+    Flag,
+    Op,
+    OrderKind,
+    OrderStatus,
+    PrintState,
+    Stage,
+    Status,
+    Submission,
+    WaybillState,
+)
 from domain.facts import CustomsFacts, ServiceFacts, ShipmentFacts, WaybillFacts
 from domain.guards import first
 from domain.records import Address
@@ -737,7 +748,10 @@ def close(f: ShipmentFacts, a: Arguments, x: Context) -> Decision:
         return Refused("closing", _("It closes as soon as the carrier has answered."))
     if refused := guards.nothing_under_way(f, Op.PUSH, Op.CHECK):
         return refused
-    return closing(f, Status(a.get("status", Status.DISCARDED.value)), str(a.get("reason", "")), x.grace_ms)
+    status = Status(a.get("status", Status.DISCARDED.value))
+    if status not in STATUSES[Stage.CLOSED]:
+        return Refused("bad_argument", _("Nothing is closed as {status}.").format(status=status.value), "status")
+    return closing(f, status, str(a.get("reason", "")), x.grace_ms)
 
 
 def ended(f: ShipmentFacts) -> Status | None:

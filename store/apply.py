@@ -166,6 +166,12 @@ def address_row(order_id: int, address: Address, source: str, who: str, at: Inst
 
 
 async def _shipments(tx: Tx, decided: Decided) -> None:
+    seen = {f.id: f.version for f, _c in decided}
+    if seen:
+        lock = " FOR UPDATE" if tx.dialect == "postgresql" else ""
+        now = await tx.rows(f"SELECT id, version FROM shipment WHERE id IN :ids ORDER BY id{lock}", ids=sorted(seen))
+        if any(row.version != seen[row.id] for row in now):
+            raise OutOfDate
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for f, c in decided:
         groups[tuple(sorted(c.set))].append({**c.set, "_id": f.id, "_seen": f.version, "_now": tx.now})
@@ -175,11 +181,6 @@ async def _shipments(tx: Tx, decided: Decided) -> None:
             f"UPDATE shipment SET {sets}version = version + 1, changed_at = :_now WHERE id = :_id AND version = :_seen",
             rows,
         )
-    ids = {f.id: f.version for f, _c in decided}
-    if ids:
-        after = await tx.rows("SELECT id, version FROM shipment WHERE id IN :ids", ids=sorted(ids))
-        if any(row.version != ids[row.id] + 1 for row in after):
-            raise OutOfDate
 
 
 async def _stock(tx: Tx, decided: Decided, who: str) -> None:

@@ -151,6 +151,7 @@ async def test_the_cut_over_frees_a_first_import_or_books_it_as_gone(
     order, shipment = await w.take()
     async with w.p.store.transaction() as tx:
         await tx.run("UPDATE shipment SET flags = flags | :f WHERE id = :s", f=int(Flag.FIRST_IMPORT), s=shipment)
+        await tx.run("UPDATE shop SET cut_over = 'open'")
     assert await setup.cut_over(w.p, w.shop_id, choice, "anna") == 1
     assert await w.at(shipment) == place
     assert await w.value("SELECT count(*) FROM effect") == 0
@@ -739,6 +740,28 @@ async def test_a_recall_of_goods_tracked_since_is_out_of_stock_and_invents_none(
     await w.healthy()
 
 
+async def test_a_parcel_whose_push_nobody_knows_of_is_neither_recalled_nor_ignored(sqlite_world: Bench) -> None:
+    w = sqlite_world
+    await w.setting(grace_s=600)
+    _order, shipment = await w.take("printed")
+    await w.as_console("ship", shipment)
+    await w.work()
+    async with w.p.store.transaction() as tx:
+        await tx.run("UPDATE effect SET state = 'unknown' WHERE op = 'push'")
+        await tx.run("UPDATE shipment SET status = 'unknown' WHERE id = :s", s=shipment)
+    assert await w.refusal("recall", shipment) == "effect_running"
+    assert await w.refusal("ignore", shipment) == "effect_running"
+
+
+async def test_closing_what_the_platform_was_told_lists_it_as_told_and_not_sent(sqlite_world: Bench) -> None:
+    w = sqlite_world
+    _order, shipment = await w.take("to_print")
+    await w.accept("push", shipment)
+    await w.work()
+    await w.accept("close", shipment)
+    assert await w.flags(shipment) & Flag.TOLD_NOT_SENT
+
+
 async def test_what_the_courier_has_or_somebody_else_shipped_is_not_recalled(sqlite_world: Bench) -> None:
     w = sqlite_world
     _order, shipment = await w.take("shipped")
@@ -808,6 +831,14 @@ async def test_close_ends_a_shipment_wherever_it_is(sqlite_world: Bench, stage: 
     assert [a["voided"] for a in w.asked(shipment)] == ([True] if stage in {"to_print", "printed"} else [])
     assert w.there(order)["times_completed"] == 0
     await w.healthy()
+
+
+async def test_nothing_is_closed_as_something_that_is_not_an_end(sqlite_world: Bench) -> None:
+    w = sqlite_world
+    _o, shipment = await w.take()
+    assert await w.refusal("close", shipment, status="ready") == "bad_argument"
+    await w.accept("close", shipment, status="cancelled")
+    assert await w.at(shipment) == "closed/cancelled"
 
 
 @pytest.mark.parametrize("fault", ["", "cut_after"])

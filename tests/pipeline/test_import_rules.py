@@ -108,7 +108,7 @@ async def test_roa_05_a_shop_that_takes_any_currency_keeps_each_in_its_own(shop:
 
 
 async def test_roa_06_after_the_write_off_nothing_of_the_goods_or_the_buyer_changes_any_more(world: World) -> None:
-    order = world.order(lines=2)
+    order = world.order(lines=2, customer_note="")
     await world.sync()
     shipment = await world.shipment_of(order)
     await world.to_stage(shipment, "shipped")
@@ -306,7 +306,7 @@ async def test_roa_16_orders_left_out_come_in_when_the_shop_no_longer_asks_for_a
 
 
 async def test_roa_19_completed_is_never_sent_before_the_goods_are_written_off_and_once_after(world: World) -> None:
-    order = world.order()
+    order = world.order(customer_note="")
     await world.sync()
     shipment = await world.shipment_of(order)
     await world.to_stage(shipment, "to_print")

@@ -77,7 +77,7 @@ async def test_p2_a_carrier_that_refuses_its_token_offers_no_service(world: Worl
 
 
 async def test_p2_services_of_an_unchecked_carrier_cannot_be_chosen_nor_asked_for_a_waybill(world: World) -> None:
-    chosen, unchosen = (world.order() for _ in range(2))
+    chosen, unchosen = (world.order(customer_note="") for _ in range(2))
     await world.sync()
     first, second = [await world.shipment_of(o) for o in (chosen, unchosen)]
     await world.do("approve", [first, second])

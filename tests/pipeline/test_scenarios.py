@@ -1,11 +1,10 @@
 """The acceptance scenarios of the pipeline, told from the operator's chair."""
 
-import asyncio
-
 from domain.enums import Flag
 from pipeline.base import Pipeline
 from pipeline.checkup import checkup
 from pipeline.commands import run
+from tests.machines import at_once
 from tests.pipeline.conftest import Bench
 
 
@@ -187,9 +186,7 @@ async def test_scenario_11_two_machines_at_the_very_same_moment_ship_a_parcel_on
     shipments = [(await w.take("to_print"))[1] for _each in range(4)]
     other = await Pipeline.open(w.p.store.place)
     try:
-        reports = await asyncio.gather(
-            run(w.p, "ship", shipments, {}, "anna"), run(other, "ship", list(reversed(shipments)), {}, "boris")
-        )
+        reports = await at_once("ship", [(w.p, shipments), (other, list(reversed(shipments)))])
     finally:
         await other.aclose()
     done = sorted(i for r in reports for i in r.done)

@@ -218,7 +218,11 @@ class HttpClient:
             try:
                 answer = await self._once(method, path, params, json, content, headers or {}, sign, acts)
             except WireError as error:
-                if attempt + 1 == attempts or not isinstance(error.outcome, NotActed):
+                if (
+                    attempt + 1 == attempts
+                    or not isinstance(error.outcome, NotActed)
+                    or error.outcome.code == "too_large"
+                ):
                     raise
             else:
                 if answer.status == 429 or (answer.status == 503 and "retry-after" in answer.headers):

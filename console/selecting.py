@@ -14,7 +14,7 @@ from domain.filters import parse
 from domain.results import Refused
 from domain.words import _
 from pipeline.base import Pipeline
-from pipeline.commands import RefusedRow, Report, preview, run
+from pipeline.commands import RefusedRow, Report, named_report, preview, run
 from store import accounts, leases, views
 
 
@@ -215,10 +215,13 @@ async def _wait(p: Pipeline, options: argparse.Namespace, report: Report) -> boo
             assert child.stdin is not None
             child.stdin.close()
             await child.wait()
+    # A check that said no, a push that was refused: the batch knows by now, and so do the shipments.
+    said = await named_report(p, report.batch)
+    report.done, late = said.done, {r.id for r in report.refused}
+    report.refused.extend(r for r in said.refused if r.id not in late)
     for row in await views.gone_wrong(p.store, report.done):
-        if row["code"] != "short":
-            report.done.remove(row["id"])
-            report.refused.append(RefusedRow(row["id"], row["code"] or row["status"], row["reason"]))
+        report.done.remove(row["id"])
+        report.refused.append(RefusedRow(row["id"], row["code"] or row["status"], row["reason"]))
     return settled
 
 

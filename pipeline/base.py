@@ -183,6 +183,10 @@ class Pipeline:
         kind, _sep, number = account.partition(":")
         await {"shop": self.shop, "carrier": self.carrier, "printer": self.printer}[kind](int(number))
 
+    def forget(self, account: str) -> None:
+        """The set-up of an account changed: look at it again before its connector is used."""
+        self._looked.pop(account, None)
+
     def connector_of(self, account: str) -> "Kept | None":
         """The connector of an account, if it was made."""
         kept = self._connectors.get(account)

@@ -128,6 +128,13 @@ async def report_of(p: Pipeline, batch: Batch) -> Report:
     )
 
 
+async def named_report(p: Pipeline, name: str) -> Report:
+    """The report of a batch by its name; an empty one where there is no such batch."""
+    async with p.store.reading() as tx:
+        batch = await batches.by_name(tx, name)
+    return await report_of(p, batch) if batch is not None else Report(name, [], [])
+
+
 async def work_off(
     p: Pipeline, batch: Batch, owner: str, *, progress: Progress | None = None, stop: asyncio.Event | None = None
 ) -> bool:

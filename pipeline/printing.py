@@ -76,8 +76,8 @@ class PrintHandler:
 async def _set(
     tx: Tx, ids: Sequence[int], state: PrintState, event: str, data: dict[str, Any], code: str = "", reason: str = ""
 ) -> None:
-    await papers.set_print_state(tx, ids, state, code, reason)
-    await add_events(tx, [(i, None, event, data) for i in ids], "")
+    told = await papers.set_print_state(tx, ids, state, code, reason)
+    await add_events(tx, [(i, None, event, data) for i in told], "")
 
 
 async def _prepare(tx: Tx, e: Effect) -> Prepared | None:

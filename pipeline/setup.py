@@ -226,6 +226,7 @@ async def set_shop(
         await accounts.set_secrets(tx, p.sealer, f"shop:{shop_id}", secrets)
         for kind, every in (("orders", policy.orders_every_s), ("products", policy.products_every_s)):
             await accounts.set_task(tx, f"shop:{shop_id}", kind, every * SECOND, tx.now)
+    p.forget(f"shop:{shop_id}")
     return dict(settings)
 
 

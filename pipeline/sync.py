@@ -18,7 +18,7 @@ from connectors.http import WireError
 from domain.clock import Instant, months_before
 from domain.enums import DEAD_ORDER, OrderStatus, Stage
 from domain.facts import ShopFacts
-from domain.imports import Defect, Exclusion, ImportPolicy, admit
+from domain.imports import Defect, Exclusion, ImportPolicy, admit, defect
 from domain.reconcile import Difference, reconcile
 from domain.records import Order, Product
 from domain.words import _
@@ -141,7 +141,11 @@ class OrderSync:
         """Orders left out for what a setting or the platform may have changed since (currency, contact, goods)."""
         async with self.p.store.reading() as tx:
             may_pass = await quarantined.may_pass_now(
-                tx, shop.id, policy.currency, contact_required=policy.require_contact
+                tx,
+                shop.id,
+                policy.currency,
+                contact_required=policy.require_contact,
+                closed=sorted(policy.first_import_excludes),
             )
         for ids in chunks(may_pass, 100):
             found = await connector.read_orders(ids)
@@ -165,7 +169,7 @@ class OrderSync:
         self.counts.seen += len(items)
         await self._quarantine(shop, [(i.platform_order_id, i.code, i.message, i.raw) for i in poison])
         if connector is not None:
-            await self._learn_products(shop, connector, [p.order for p in parsed])
+            await self._learn_products(shop, connector, [p.order for p in parsed if admit(p.order, policy) is None])
         position = 0
         while position < len(parsed):
             part = parsed[position : position + self._chunk]
@@ -260,14 +264,20 @@ async def take_over_chunk(
     left_out: list[tuple[str, str, str, str]] = []
     unfit: list[tuple[str, str, str, bytes]] = []
     changed: list[tuple[int, Incoming]] = []
+    same: list[str] = []
+    touched: list[tuple[int, Instant]] = []
     for item in part:
         order = item.order
         stored = known.get(order.platform_order_id)
         digest = content_hash(order)
         if stored is not None:
             if order.updated_at < stored.updated_at or digest == stored.content_hash:
-                # An older version never overwrites a newer one; an equal one changes nothing.
+                # An older version never overwrites a newer one; an equal one changes nothing but its time.
                 counts.unchanged += 1
+                if digest == stored.content_hash:
+                    same.append(order.platform_order_id)
+                    if order.updated_at > stored.updated_at:
+                        touched.append((stored.id, order.updated_at))
                 continue
             changed.append((stored.id, Incoming(order, item.raw, digest)))
             continue
@@ -279,6 +289,8 @@ async def take_over_chunk(
         else:
             open_before = first_import and order.created_at < policy.connected_at
             new.append(Incoming(order, item.raw, digest, first_import=open_before))
+    await intake.touch_unchanged(tx, touched)
+    await intake.solve(tx, shop.id, same)
     if new:
         await intake.insert_orders(tx, shop, new, writes_delivery(shop))
     if left_out:
@@ -294,15 +306,12 @@ async def take_over_chunk(
 
 
 async def _take_change(tx: Tx, directory: Directory, shop: ShopFacts, order_id: int, incoming: Incoming) -> None:
-    fractional = any(ln.quantity != ln.quantity.to_integral_value() for ln in incoming.order.lines)
-    if fractional:
-        row = (
-            incoming.order.platform_order_id,
-            "fractional_quantity",
-            _("A quantity is not whole pieces."),
-            incoming.raw,
+    # An order whose last line was taken off is still an order: everything of it is cancelled.
+    wrong = defect(incoming.order) if incoming.order.lines else None
+    if wrong is not None:
+        await intake.quarantine(
+            tx, shop.id, [(incoming.order.platform_order_id, wrong.code, wrong.message, incoming.raw)]
         )
-        await intake.quarantine(tx, shop.id, [row])
         return
     updated = await intake.update_order(tx, shop, order_id, incoming, writes_delivery(shop))
     if updated.changed_fields:

@@ -520,9 +520,25 @@ async def _update_notes(
         )
 
 
-async def touch_unchanged(tx: Tx, order_id: int, updated_at: Instant) -> None:
-    """The platform's timestamp moved, nothing of the order did."""
-    await tx.run("UPDATE orders SET updated_at = :u WHERE id = :id", id=order_id, u=updated_at)
+async def touch_unchanged(tx: Tx, orders_: Sequence[tuple[int, Instant]]) -> None:
+    """The platform's timestamp moved, nothing of the order did: (order id, newest instant)."""
+    await tx.many("UPDATE orders SET updated_at = :u WHERE id = :id", [{"id": i, "u": at} for i, at in orders_])
+
+
+async def solve(tx: Tx, shop_id: int, platform_ids: Sequence[str]) -> None:
+    """Orders that are as they are stored need no line among the abnormal; nothing is written where there is none."""
+    open_ = await tx.rows(
+        "SELECT platform_order_id FROM abnormal WHERE shop_id = :s AND state = 'open' AND platform_order_id IN :ids",
+        s=shop_id,
+        ids=list(platform_ids),
+    )
+    if open_:
+        await tx.run(
+            "UPDATE abnormal SET state = 'solved', last_at = :now WHERE shop_id = :s AND platform_order_id IN :ids",
+            s=shop_id,
+            ids=[r.platform_order_id for r in open_],
+            now=tx.now,
+        )
 
 
 async def unassigned(tx: Tx, order_id: int) -> dict[int, int]:

@@ -61,25 +61,35 @@ async def slip(tx: Tx, shipment_id: int) -> SlipContents:
 
 async def set_print_state(
     tx: Tx, shipment_ids: Sequence[int], state: PrintState, code: str = "", reason: str = ""
-) -> None:
-    """Tell shipments whose printing was asked for how it went; others (recalled, sent back meanwhile) stay as they are."""
+) -> list[int]:
+    """Tell shipments that wait for their print how it went; returns which they were.
+
+    Others (recalled, sent back, printed otherwise meanwhile) stay as they are.
+    """
+    rows = await tx.rows(
+        "SELECT id FROM shipment WHERE id IN :ids AND print_state IN ('asked', 'unknown') AND print_state <> :state",
+        ids=list(shipment_ids),
+        state=state.value,
+    )
+    waiting = [r.id for r in rows]
     printed = state in {PrintState.CONFIRMED, PrintState.SENT}
     await tx.run(
-        """UPDATE shipment SET print_state = :state, printed_at = CASE WHEN :printed = 1 THEN :now ELSE printed_at END,
-               copies = copies + :printed, version = version + 1, changed_at = :now2,
-               code = CASE WHEN :code <> '' THEN :code2 ELSE code END,
-               reason = CASE WHEN :code3 <> '' THEN :reason ELSE reason END
-           WHERE id IN :ids AND print_state = 'asked'""",
+        """UPDATE shipment SET print_state = :state, copies = copies + :printed, version = version + 1,
+               changed_at = :now, printed_at = CASE WHEN :printed = 1 THEN :now ELSE printed_at END
+           WHERE id IN :ids""",
         state=state.value,
         printed=int(printed),
         now=tx.now,
-        now2=tx.now,
-        code=code,
-        code2=code,
-        code3=code,
-        reason=reason[:500],
-        ids=list(shipment_ids),
+        ids=waiting,
     )
+    if code:
+        await tx.run(
+            "UPDATE shipment SET code = :code, reason = :reason WHERE id IN :ids",
+            code=code,
+            reason=reason[:500],
+            ids=waiting,
+        )
+    return waiting
 
 
 async def queue_jobs(tx: Tx, batch: Batch, printer_id: int, jobs: Sequence[Sequence[int]], copies: int) -> None:

@@ -51,17 +51,24 @@ async def exclusion_counts(tx: Tx) -> dict[str, int]:
     return {**found, "older_than_window": total} if total else found
 
 
-async def may_pass_now(tx: Tx, shop_id: int, currency: str, *, contact_required: bool, limit: int = 500) -> list[str]:
-    """Platform ids of left-out orders that today's settings would let in. `currency` '' = any is taken."""
+async def may_pass_now(
+    tx: Tx, shop_id: int, currency: str, *, contact_required: bool, closed: Sequence[str], limit: int = 500
+) -> list[str]:
+    """Platform ids of left-out orders that today's settings would let in. `currency` '' = any is taken.
+
+    `closed`: the raw statuses that the first import leaves out.
+    """
     rows = await tx.rows(
         """SELECT platform_order_id FROM left_out WHERE shop_id = :s
            AND ((reason = 'other_currency' AND (:any = 1 OR detail LIKE :mine))
+                OR (reason = 'closed_before_import' AND NOT (detail IN :closed))
                 OR (reason IN ('no_contact', 'no_customer', 'no_goods') AND :contact = 0))
            ORDER BY last_at LIMIT :n""",
         s=shop_id,
         any=int(not currency),
         mine=f"{currency} %",
         contact=int(contact_required),
+        closed=list(closed),
         n=limit,
     )
     return [r.platform_order_id for r in rows]

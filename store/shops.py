@@ -54,14 +54,15 @@ async def bind_again(tx: Tx, shop_id: int, settings: Mapping[str, Any]) -> None:
 async def unbind(tx: Tx, shop_id: int, who: str) -> int:
     """Stop a shop's sync and everything queued for its shipments (`shop_unbound`), forget its secrets, keep the rest.
 
-    A result that a third party has accepted already is still waited for. Returns how many effects were stopped.
+    Voids go on: they belong to the carrier, and cost money. A result that a third party has accepted already is still
+    waited for. Returns how many effects were stopped.
     """
     account = f"shop:{shop_id}"
     await accounts.update(tx, "shop", shop_id, {"bound": 0, "unbound_at": tx.now})
     await accounts.end_tasks(tx, account)
     stopped = await tx.rows(
         """SELECT e.id, e.shipment_id, e.op, e.waybill_id FROM effect e JOIN shipment s ON s.id = e.shipment_id
-           WHERE s.shop_id = :s AND e.state = 'queued' AND e.code <> 'accepted'""",
+           WHERE s.shop_id = :s AND e.state = 'queued' AND e.code <> 'accepted' AND e.op <> 'void_waybill'""",
         s=shop_id,
     )
     await outbox.withdraw(tx, [r.id for r in stopped], "shop_unbound")
@@ -80,6 +81,19 @@ async def unbind(tx: Tx, shop_id: int, who: str) -> int:
         f"""UPDATE shipment SET status = '{Status.IN_STOCK.value}', code = 'shop_unbound', version = version + 1
             WHERE id IN :ids AND status = '{Status.CHECKING.value}'""",
         ids=[r.shipment_id for r in stopped if r.op == Op.CHECK.value],
+    )
+    pushes = [r.shipment_id for r in stopped if r.op == Op.PUSH.value]
+    await tx.run(
+        """UPDATE submission SET state = 'failed', code = 'shop_unbound', at = :now
+           WHERE shipment_id IN :ids AND state = 'none'""",
+        ids=pushes,
+        now=tx.now,
+    )
+    await tx.run(
+        f"""UPDATE shipment SET status = '{Status.FAILED.value}', code = 'shop_unbound', version = version + 1,
+                changed_at = :now WHERE id IN :ids AND stage = {int(Stage.SHIPPED)}""",
+        ids=pushes,
+        now=tx.now,
     )
     await accounts.drop_secrets(tx, account)
     await add_events(tx, [(r.shipment_id, None, "shop_unbound", {}) for r in stopped], who)

@@ -1,9 +1,11 @@
 """Brings a database to this program's schema, by itself, with a backup first; refuses a newer one."""
 
+import asyncio
 import logging
 import sqlite3
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from msgspec import Struct
 
@@ -14,6 +16,8 @@ from store.place import Place, private_directory, private_file
 from store.schema import HEAD, Damaged, refuse_other, revision_of
 
 log = logging.getLogger("shipdeck.store")
+
+_migrating: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
 class Opened(Struct, frozen=True):
@@ -48,36 +52,39 @@ async def upgrade(store: Store) -> Opened:
     assert script.get_current_head() == HEAD
 
     def work(connection: Any) -> Opened:
-        found = MigrationContext.configure(connection).get_current_revision() or ""
-        connection.rollback()
-        refuse_other(found)
-        if found == HEAD:
-            return Opened(found, None)
-        backup = None
-        if found and store.place.file:
-            backup = backup_file(store.place, store.clock, f"before-{HEAD}")
-            log.info("backed up to %s before migrating from %s", backup, found)
         if store.dialect == "sqlite":
             # Must be off before the transaction begins: batch migrations copy tables.
-            connection.connection.driver_connection.isolation_level = None
-            cursor = connection.connection.cursor()
-            cursor.execute("PRAGMA foreign_keys=OFF")
-            cursor.close()
+            _pragma(connection, "foreign_keys=OFF")
         else:
             # Two programs opening a new database at once: one migrates, the other waits and finds it done.
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(726655)")
-        config.attributes["connection"] = connection
-        from alembic import command
+        # On SQLite the first statement begins IMMEDIATE, so nobody else migrates between this look and the commit.
+        found = MigrationContext.configure(connection).get_current_revision() or ""
+        refuse_other(found)
+        backup = None
+        if found != HEAD:
+            if found and store.place.file:
+                backup = backup_file(store.place, store.clock, f"before-{HEAD}")
+                log.info("backed up to %s before migrating from %s", backup, found)
+            config.attributes["connection"] = connection
+            from alembic import command
 
-        command.upgrade(config, "head")
+            command.upgrade(config, "head")
         connection.commit()
         if store.dialect == "sqlite":
-            cursor = connection.connection.cursor()
-            cursor.execute("PRAGMA foreign_keys=ON")
-            cursor.close()
+            _pragma(connection, "foreign_keys=ON")
         return Opened(found, backup)
 
-    return await store.run_sync(work)
+    # alembic keeps its context in module globals: one migration at a time in a process.
+    async with _migrating.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        return await store.run_sync(work)
+
+
+def _pragma(connection: Any, text: str) -> None:
+    connection.connection.driver_connection.isolation_level = None
+    cursor = connection.connection.cursor()
+    cursor.execute(f"PRAGMA {text}")
+    cursor.close()
 
 
 def _config() -> Any:

@@ -375,10 +375,10 @@ async def under_way(reader: Fetches, ids: Sequence[int], batch: str) -> bool:
 
 
 async def gone_wrong(reader: Fetches, ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Those of `ids` (id, status, code, reason) that failed, are unknown, or carry a reason."""
+    """Those of `ids` (id, status, code, reason) that failed or are unknown."""
     return await reader.fetch(
         """SELECT id, status, code, reason FROM shipment
-           WHERE id IN :ids AND (status IN ('failed', 'unknown') OR code <> '') ORDER BY id""",
+           WHERE id IN :ids AND status IN ('failed', 'unknown') ORDER BY id""",
         {"ids": list(ids)},
     )
 

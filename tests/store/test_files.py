@@ -14,7 +14,8 @@ from store import accounts
 from store import tables as t
 from store.place import BadPlace, Place, find
 from store.sealing import KeyMissing, Sealer, WrongKey
-from store.upgrade import HEAD, Damaged, TooNew, backup_file, open_store, revision_of, upgrade
+from store.schema import HEAD, Damaged, TooNew, revision_of
+from store.upgrade import backup_file, open_store, upgrade
 
 
 async def test_a_new_database_is_private_and_at_the_newest_schema(sqlite_place: Place) -> None:
@@ -64,7 +65,7 @@ async def test_an_older_database_is_backed_up_before_it_is_migrated(sqlite_place
     assert sqlite_place.file is not None
     with sqlite3.connect(sqlite_place.file) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0000'")
-    monkeypatch.setattr("store.upgrade.KNOWN", ("0000", HEAD))
+    monkeypatch.setattr("store.schema.KNOWN", ("0000", HEAD))
     with pytest.raises(Exception, match="0000"):
         # No script leads from there: the migration fails, but its backup was made first.
         await upgrade(store)

@@ -10,7 +10,7 @@ demo: $(VENV)/.ready
 	$(BIN)/shipdeck demo --orders $(ORDERS)
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -51,7 +51,7 @@ async def handle(options: Options) -> int:
         "sync": _sync,
         "worker": _worker,
         "demo": _demo,
-        "practice": _demo,
+        "practice": _practice,
         "doctor": _doctor,
         "backup": _backup,
         "config": _config,
@@ -327,6 +327,12 @@ async def _demo(options: Options) -> int:
     from console.demo import run_demo
 
     return await run_demo(options)
+
+
+async def _practice(options: Options) -> int:
+    from console.practice import run_practice
+
+    return await run_practice(options)
 
 
 async def _doctor(options: Options) -> int:

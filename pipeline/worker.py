@@ -309,12 +309,18 @@ async def serve(p: Pipeline, *, until_stdin_closes: bool = False) -> None:
     """Run a worker until SIGTERM or SIGINT (or until the console that started it closes our stdin)."""
     worker = Worker(p)
     loop = asyncio.get_running_loop()
-    for sig in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sig, worker.ask_to_stop)
+    stop_on_signals(worker)
     if until_stdin_closes:
         loop.add_reader(0, _stdin_ready, worker, loop)
     log.info(_("worker %s started"), worker.owner)
     await worker.run()
+
+
+def stop_on_signals(worker: Worker) -> None:
+    """SIGTERM and SIGINT drain: nothing new is begun, what is in hand settles."""
+    loop = asyncio.get_running_loop()
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sig, worker.ask_to_stop)
 
 
 def _stdin_ready(worker: Worker, loop: asyncio.AbstractEventLoop) -> None:

@@ -782,8 +782,14 @@ def closing(f: ShipmentFacts, status: Status, reason: str = "", delay_ms: int = 
     withdrawable = any(e.op is Op.REQUEST_WAYBILL and e.state.value == "queued" for e in f.effects)
     if asked and not (withdrawable and live is not None and live.state is WaybillState.REQUESTING):
         return Change(
+            # Neither a hold nor a case may keep back the question what became of the number.
             set=_moved(
-                Stage.WAYBILL, Status.CLOSING, flags=int(flags), hold_reason="", code=status.value, reason=reason
+                Stage.WAYBILL,
+                Status.CLOSING,
+                flags=int(flags & ~Flag.AFTER_SALE),
+                hold_reason="",
+                code=status.value,
+                reason=reason,
             ),
             withdraw=frozenset({Op.PUSH, Op.CHECK}),
             events=_event("closing", status=status.value),

@@ -41,9 +41,12 @@ def reconcile(f: ShipmentFacts, difference: Difference) -> Change | None:
     # A merged box of which the platform ended one order, or an order that came back.
     stopped = any(o.dead for o in f.orders) or bool(shipped_elsewhere(f))
     flags = flags | Flag.STOPPED if stopped else flags & ~Flag.STOPPED
-    if f.status is Status.CLOSING and f.code in _BY_PLATFORM and not stopped and f.waybill is not None:
+    closing_down = f.status is Status.CLOSING
+    if closing_down and f.code in _BY_PLATFORM and not stopped and f.waybill is not None:
         changes |= {"status": _ASKED[f.waybill.state].value, "code": "", "reason": ""}
-    case = any(o.after_sale for o in f.orders)
+        closing_down = False
+    # What closes only waits for its number; a case must not keep the question for it back.
+    case = not closing_down and any(o.after_sale for o in f.orders)
     flags = flags | Flag.AFTER_SALE if case else flags & ~Flag.AFTER_SALE
     unpaid = any(not o.payable and not o.dead for o in f.orders)
     flags = flags | Flag.UNPAID if unpaid else flags & ~Flag.UNPAID

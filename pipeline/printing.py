@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from connectors.contract import Label, Printed, PrintRequest, Repeat
-from connectors.labels import Slip, SlipLine, packing_slip
+from connectors.paper.documents import Slip, SlipLine, packing_slip
 from domain.enums import EffectState, Op, PrintState
 from domain.facts import code_of
 from domain.records import Address

@@ -12,7 +12,7 @@ from connectors import registry
 from connectors.carriers.pool import check_number, normalise_number
 from connectors.contract import Checked, Field, Printed, PrintRequest
 from connectors.http import WireError
-from connectors.labels import Slip, SlipLine, packing_slip
+from connectors.paper.documents import Slip, SlipLine, packing_slip
 from domain.clock import SECOND
 from domain.records import Address
 from domain.results import NotActed, Refused, Unauthorised, Unknown

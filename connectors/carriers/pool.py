@@ -28,7 +28,8 @@ from connectors.contract import (
     WaybillRequest,
 )
 from connectors.http import WireError
-from connectors.labels import LabelRefused, own_label
+from connectors.paper.labels import own_label
+from connectors.paper.refusals import LabelRefused
 from domain.results import NotActed, NotFound, Refused
 from domain.text import safe
 from domain.words import _

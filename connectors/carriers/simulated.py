@@ -31,7 +31,8 @@ from connectors.contract import (
     WaybillRequest,
 )
 from connectors.http import Answer, Failure, WireError, failure
-from connectors.labels import PDF, BadLabel, check_pdf
+from connectors.paper.pdf import PDF, check_pdf
+from connectors.paper.refusals import BadLabel
 from domain.records import Address
 from domain.results import Accepted, NotActed, NotFound, Refused, Unknown
 from domain.text import safe

@@ -21,7 +21,8 @@ from connectors.contract import (
     Repeat,
 )
 from connectors.http import WireError
-from connectors.labels import PDF, BadLabel, merge
+from connectors.paper.pdf import PDF, merge
+from connectors.paper.refusals import BadLabel
 from domain.results import NotActed, NotFound, Refused, Unknown
 from domain.text import safe
 from domain.words import _

@@ -11,7 +11,7 @@ import pytest
 
 from connectors.contract import Binding, Label, Printed, PrinterConnector, PrintRequest, Repeat
 from connectors.http import HttpClient, WireError
-from connectors.labels import PickRow, pick_list
+from connectors.paper.documents import PickRow, pick_list
 from connectors.printers.folder import FolderPrinter, file_name
 from domain.results import NotActed, NotFound, Refused, Unknown
 

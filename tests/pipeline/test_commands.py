@@ -841,6 +841,19 @@ async def test_nothing_is_closed_as_something_that_is_not_an_end(sqlite_world: B
     assert await w.at(shipment) == "closed/cancelled"
 
 
+async def test_an_after_sale_case_does_not_keep_a_closing_shipment_open(sqlite_world: Bench) -> None:
+    w = sqlite_world
+    order, shipment = await w.take("waybill", service="SIM-NEVER")
+    await w.work()
+    await w.platform_says(order, after_sale=True)
+    await w.accept("close", shipment)
+    await w.platform_says(order, after_sale=True, buyer_note="halo")
+    await w.answer(shipment)
+    assert await w.at(shipment) == "closed/discarded"
+    assert [a["voided"] for a in w.asked(shipment)] == [True]
+    await w.healthy()
+
+
 @pytest.mark.parametrize("fault", ["", "cut_after"])
 async def test_closing_while_the_carrier_is_asked_voids_the_number_when_it_comes(
     sqlite_world: Bench, fault: str

@@ -13,8 +13,8 @@ from domain.clock import now
 from store import accounts
 from store import tables as t
 from store.place import BadPlace, Place, find
-from store.sealing import KeyMissing, Sealer, WrongKey
 from store.schema import HEAD, Damaged, TooNew, revision_of
+from store.sealing import KeyMissing, Sealer, WrongKey
 from store.upgrade import backup_file, open_store, upgrade
 
 

@@ -12,9 +12,13 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from connectors import labels
 from connectors.contract import Label, ParcelLine, WaybillRequest
-from connectors.labels import BadLabel, LabelRefused, MissingGlyph, PickRow, Slip, SlipLine, own_label
+from connectors.paper.documents import PickRow, Slip, SlipLine, packing_slip, pick_list
+from connectors.paper.labels import own_label
+from connectors.paper.pdf import check_pdf, merge
+from connectors.paper.refusals import BadLabel, LabelRefused, MissingGlyph
+from connectors.paper.sheet import QUIET, code128
+from connectors.paper.text import cut, label_font, wrap
 from domain.records import Address
 
 MM = 72 / 25.4
@@ -116,14 +120,14 @@ def test_barcodes_survive_a_bad_print_head() -> None:
 
 
 def test_bars_are_whole_dots_three_wide_and_ten_mm_tall() -> None:
-    bars, modules = labels.code128(NUMBER)
+    bars, modules = code128(NUMBER)
     image = picture(a_label().data).point(lambda grey: 0 if grey < 128 else 255)
     row = image.crop((0, 180, image.width, 181)).tobytes()
     runs = _black_runs(row)
     assert len(runs) == len(bars)
     # The renderer may round an edge by one of its pixels; a module of three dots stays three dots on average.
     assert sum(runs) == pytest.approx(3 * sum(width for _at, width in bars), abs=3)
-    assert row.index(0) >= 3 * labels.QUIET
+    assert row.index(0) >= 3 * QUIET
     column = image.crop((row.index(0) + 1, 100, row.index(0) + 2, 320)).tobytes()
     assert max(_black_runs(column)) >= 80
     assert row.rindex(0) - row.index(0) + 1 == pytest.approx(3 * modules, abs=1)
@@ -313,8 +317,9 @@ def test_labels_can_be_drawn_by_several_threads_at_once() -> None:
     assert got == expected * 20
 
 
-def test_importing_the_module_imports_neither_reportlab_nor_pdfium() -> None:
-    code = "import sys, connectors.labels; print({'reportlab', 'pypdfium2', 'PIL'} & set(sys.modules))"
+def test_importing_the_package_imports_neither_reportlab_nor_pdfium() -> None:
+    modules = "connectors.paper.documents, connectors.paper.labels, connectors.paper.pdf"
+    code = f"import sys, {modules}; print({{'reportlab', 'pypdfium2', 'PIL'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
@@ -329,8 +334,8 @@ def rows(count: int) -> list[PickRow]:
 
 
 def test_a_pick_list_has_every_row_its_code_on_each_page_and_page_numbers() -> None:
-    label = labels.pick_list("Wave 3 全部", rows(120), "W:1122-03", printed="2026-11-22 14:05 · Anna")
-    assert label.pages == labels.check_pdf(label.data) > 1
+    label = pick_list("Wave 3 全部", rows(120), "W:1122-03", printed="2026-11-22 14:05 · Anna")
+    assert label.pages == check_pdf(label.data) > 1
     whole = "".join(text(label.data, page) for page in range(label.pages))
     for i in range(120):
         assert whole.count(f"SKU-{i:04d}") == 1
@@ -347,16 +352,14 @@ def test_a_pick_list_has_every_row_its_code_on_each_page_and_page_numbers() -> N
 @pytest.mark.parametrize("before", range(5))
 def test_a_heading_never_ends_a_page(before: int) -> None:
     unzoned = [PickRow("A", "SKU-X", "x\u3000" * 90 * before, 1)] * before
-    label = labels.pick_list(
-        "W", [*unzoned, *(PickRow("A", f"SKU-{i}", "x", 1, zone=f"Zone {i}") for i in range(99))], "W"
-    )
+    label = pick_list("W", [*unzoned, *(PickRow("A", f"SKU-{i}", "x", 1, zone=f"Zone {i}") for i in range(99))], "W")
     for page in range(label.pages):
         found = text(label.data, page)
         assert found.count("Zone ") == found.count("SKU-") - found.count("SKU-X")
 
 
 def test_a_pick_list_without_rows_is_still_a_page() -> None:
-    assert labels.pick_list("Empty", [], "W:1").pages == 1
+    assert pick_list("Empty", [], "W:1").pages == 1
 
 
 def test_a_packing_slip_says_what_is_in_the_box() -> None:
@@ -370,7 +373,7 @@ def test_a_packing_slip_says_what_is_in_the_box() -> None:
         NUMBER,
         "Proszę zapakować 🎁",
     )
-    label = labels.packing_slip(slip, practice=True)
+    label = packing_slip(slip, practice=True)
     found = text(label.data)
     for expected in ("张伟", "Sklep", "Kubek niebieski", "WC-1001", NUMBER, "Proszę zapakować 〓", "PRACTICE / 练习"):
         assert expected in found, expected
@@ -379,19 +382,19 @@ def test_a_packing_slip_says_what_is_in_the_box() -> None:
 
 def test_a_slip_survives_a_very_long_note_and_very_long_names() -> None:
     slip = Slip("S-1", an_address(), (SlipLine("S" * 200, "长" * 3000, 1),) * 40, note="请小心轻放" * 2000)
-    assert labels.check_pdf(labels.packing_slip(slip).data) > 1
+    assert check_pdf(packing_slip(slip).data) > 1
 
 
 def test_documents_refuse_missing_letters_when_asked_to() -> None:
     with pytest.raises(MissingGlyph):
-        labels.pick_list("W", [PickRow("A", "S", "🎁", 1)], "W:1", substitute=False)
+        pick_list("W", [PickRow("A", "S", "🎁", 1)], "W:1", substitute=False)
 
 
 # ---------------------------------------------------------------- wrapping
 
 
 def test_han_text_breaks_between_any_two_characters_and_words_do_not() -> None:
-    lines = labels.wrap("浦东新区世纪大道 Pudong Avenue", 10, 45)
+    lines = wrap("浦东新区世纪大道 Pudong Avenue", 10, 45)
     assert "".join(lines).replace(" ", "") == "浦东新区世纪大道PudongAvenue"
     assert lines[0] == "浦东新区"
     assert "Pudong" in lines
@@ -400,17 +403,17 @@ def test_han_text_breaks_between_any_two_characters_and_words_do_not() -> None:
 @pytest.mark.parametrize("width", [3, 11, 40, 77, 200])
 def test_wrapping_loses_no_letter_and_keeps_to_the_width(width: int) -> None:
     sentence = "Zażółć gęślą jaźń，浦东新区（世纪大道）100号 Rindfleischetikettierungsüberwachung 한국어 ok"
-    lines = labels.wrap(sentence, 10, width)
+    lines = wrap(sentence, 10, width)
     assert "".join("".join(lines).split()) == "".join(sentence.split())
     for line in lines:
-        assert len(line) == 1 or labels._font().width(line, 10) <= width + 1e-6
+        assert len(line) == 1 or label_font().width(line, 10) <= width + 1e-6
 
 
 def test_cut_text_fits_and_shows_that_it_was_cut() -> None:
-    short = labels.cut("A very long name of goods", 8, 50)
+    short = cut("A very long name of goods", 8, 50)
     assert short.endswith("…")
-    assert labels._font().width(short, 8) <= 50
-    assert labels.cut("Mug", 8, 50) == "Mug"
+    assert label_font().width(short, 8) <= 50
+    assert cut("Mug", 8, 50) == "Mug"
 
 
 # ---------------------------------------------------------------- check and merge
@@ -432,22 +435,22 @@ def test_cut_text_fits_and_shows_that_it_was_cut() -> None:
 )
 def test_what_is_no_pdf_is_refused_by_what_it_is(data: bytes, kind: str) -> None:
     with pytest.raises(BadLabel) as bad:
-        labels.check_pdf(data)
+        check_pdf(data)
     assert bad.value.kind == kind
 
 
 def test_a_pdf_cut_off_anywhere_is_refused() -> None:
     data = a_label().data
-    assert labels.check_pdf(data) == 1
+    assert check_pdf(data) == 1
     for end in (8, 200, len(data) // 4, len(data) // 2, len(data) - 500, len(data) - 40):
         with pytest.raises(BadLabel):
-            labels.check_pdf(data[:end])
+            check_pdf(data[:end])
 
 
 def test_merging_keeps_the_order_and_the_pages() -> None:
     numbers = [f"AB{n:06d}" for n in (5, 3, 9, 1)]
-    merged = labels.merge([a_label(number) for number in numbers])
-    assert labels.check_pdf(merged) == 4
+    merged = merge([a_label(number) for number in numbers])
+    assert check_pdf(merged) == 4
     for page, number in enumerate(numbers):
         assert number in text(merged, page)
         assert number in scanned(picture(merged, page))
@@ -455,17 +458,17 @@ def test_merging_keeps_the_order_and_the_pages() -> None:
 
 
 def test_merging_the_same_labels_gives_the_same_bytes() -> None:
-    pages = [a_label("AB000001"), labels.pick_list("W", rows(60), "W:1")]
-    assert labels.merge(pages) == labels.merge(pages)
+    pages = [a_label("AB000001"), pick_list("W", rows(60), "W:1")]
+    assert merge(pages) == merge(pages)
 
 
 def test_merging_takes_pdfs_only() -> None:
     with pytest.raises(BadLabel):
-        labels.merge([a_label(), Label("text/zpl", b"^XA^XZ")])
+        merge([a_label(), Label("text/zpl", b"^XA^XZ")])
     with pytest.raises(BadLabel):
-        labels.merge([a_label(), Label("application/pdf", b"<html>")])
+        merge([a_label(), Label("application/pdf", b"<html>")])
     with pytest.raises(BadLabel):
-        labels.merge([])
+        merge([])
 
 
 def test_a_label_of_several_pages_is_counted() -> None:
@@ -474,4 +477,4 @@ def test_a_label_of_several_pages_is_counted() -> None:
         for _page in range(3):
             document.new_page(100, 100)
         document.save(target)
-    assert labels.check_pdf(target.getvalue()) == 3
+    assert check_pdf(target.getvalue()) == 3

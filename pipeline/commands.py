@@ -10,12 +10,12 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from domain.arguments import check
 from domain.change import Change
-from domain.commands import COMMANDS, Context, merge_refusal
+from domain.commands import COMMANDS, Context, merge_refusal, readiness
 from domain.enums import Flag, Stage, Status
 from domain.facts import ShipmentFacts, code_of
 from domain.guards import first
@@ -326,6 +326,9 @@ async def _queue_print(tx: Tx, batch: Batch, directory: Directory, facts: Sequen
     )
 
 
+_CARRIED = Flag.NOTE_UNREAD | Flag.AFTER_SALE | Flag.UNMATCHED | Flag.UNPAID | Flag.FIRST_IMPORT
+
+
 async def _merge(tx: Tx, batch: Batch, items: Sequence[Any], facts: Mapping[int, ShipmentFacts]) -> list[ItemResult]:
     """Merge the whole selection into its first member; who does not fit stays and says why."""
     results: list[ItemResult] = []
@@ -348,7 +351,7 @@ async def _merge(tx: Tx, batch: Batch, items: Sequence[Any], facts: Mapping[int,
     changes = []
     for other in joined:
         # What blocks one blocks the box.
-        flags |= other.flags & (Flag.NOTE_UNREAD | Flag.AFTER_SALE | Flag.UNMATCHED | Flag.UNPAID)
+        flags |= other.flags & _CARRIED
         changes.append(
             (
                 other,
@@ -359,12 +362,24 @@ async def _merge(tx: Tx, batch: Batch, items: Sequence[Any], facts: Mapping[int,
             )
         )
         await put_in(tx, target, other)
+    box = structs.replace(
+        target,
+        lines=tuple(ln for f in (target, *joined) for ln in f.lines),
+        orders=tuple(o for f in (target, *joined) for o in f.orders),
+        customs={k: v for f in (target, *joined) for k, v in f.customs.items()},
+        defaults={k: v for f in (target, *joined) for k, v in f.defaults.items()},
+    )
+    status = readiness(box, target.service) if target.stage is Stage.PROCESSING else target.status
     due = [f.ship_by for f in (target, *joined) if f.ship_by is not None]
     changes.append(
         (
             target,
             Change(
-                set={"flags": int(flags | Flag.MERGED), "ship_by": min(due) if due else None},
+                set={
+                    "flags": int(flags | Flag.MERGED),
+                    "status": status.value,
+                    "ship_by": min(due) if due else None,
+                },
                 events=(("merged", {"shipments": [f.id for f in joined]}),),
             ),
         )

@@ -347,8 +347,9 @@ async def _grow(tx: Tx, directory: Directory, shop: ShopFacts, order_id: int, wa
 async def bring_in_line(tx: Tx, directory: Directory, order_id: int, difference: Difference) -> None:
     """Apply what the platform's newest version of an order means for each of its shipments."""
     ids = (await shipments_of_orders(tx, [order_id])).get(order_id, [])
-    for shipment_id in ids:
-        # One at a time: lowering one shipment of a split order changes what the next one sees.
+    found = await load_facts(tx, ids, directory.shops, directory.services, default_warehouse=directory.warehouse_id)
+    for shipment_id in sorted(ids, key=lambda i: (found[i].stage, i)):
+        # One at a time, the least advanced first: what is lowered there need not disturb a label that is made.
         facts = await load_facts(
             tx, [shipment_id], directory.shops, directory.services, default_warehouse=directory.warehouse_id
         )

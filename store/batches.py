@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from domain.clock import to_datetime
+from domain.clock import DAY, to_datetime
 from store import tables as t
 from store.database import Tx, as_json, from_json
 
@@ -48,24 +48,23 @@ async def create(
     day = to_datetime(tx.now)
     midnight = tx.now - tx.now % 86_400_000
     number = 1 + int(await tx.value("SELECT count(*) FROM batch WHERE created_at >= :m", m=midnight))
-    name = f"B{day:%m%d}-{number:02d}"
-    if await tx.value("SELECT 1 FROM batch WHERE name = :n", n=name):
-        name = f"B{day:%y%m%d}-{number:02d}"
-    while await tx.value("SELECT 1 FROM batch WHERE name = :n", n=name):
+    row = {
+        "command": command,
+        "arguments": as_json(arguments),
+        "who": who,
+        "source": source,
+        "total": len(selection),
+        "created_at": tx.now,
+    }
+    # Two commands of the same moment, or of the same day of another year: the next free name.
+    name, batch_id = f"B{day:%m%d}-{number:02d}", None
+    while (batch_id := await tx.try_add(t.batch, {"name": name, **row}, "name")) is None:
         number += 1
-        name = f"B{day:%y%m%d}-{number:02d}"
-    batch_id = await tx.add(
-        t.batch,
-        {
-            "name": name,
-            "command": command,
-            "arguments": as_json(arguments),
-            "who": who,
-            "source": source,
-            "total": len(selection),
-            "created_at": tx.now,
-        },
-    )
+        name = (
+            f"B{day:%y%m%d}-{number:02d}"
+            if number > 999 or await _of_another_year(tx, name)
+            else f"B{day:%m%d}-{number:02d}"
+        )
     await tx.insert(
         t.batch_item,
         [
@@ -74,6 +73,11 @@ async def create(
         ],
     )
     return Batch(batch_id, name, command, dict(arguments), who, source, "queued", len(selection), 0, 0)
+
+
+async def _of_another_year(tx: Tx, name: str) -> bool:
+    made = await tx.value("SELECT created_at FROM batch WHERE name = :n", n=name)
+    return made is not None and tx.now - int(made) > 180 * DAY
 
 
 async def get(tx: Tx, batch_id: int) -> Batch | None:

@@ -86,6 +86,14 @@ class Tx:
         text, bound = self._bind(_insert_text(table, tuple(row), " RETURNING id"), row)
         return int((await self._connection.exec_driver_sql(text, bound)).scalar_one())
 
+    async def try_add(self, table: Table, row: Params, unique: str) -> int | None:
+        """Insert one row and return its id, or None when another one has its `unique` column already."""
+        self.touched = True
+        tail = f" ON CONFLICT ({unique}) DO NOTHING RETURNING id"
+        text, bound = self._bind(_insert_text(table, tuple(row), tail), row)
+        found = (await self._connection.exec_driver_sql(text, bound)).fetchone()
+        return None if found is None else int(found[0])
+
     async def next_ids(self, table: Table, count: int) -> range | Sequence[int]:
         """Ids for `count` rows about to be inserted, ascending: children can be written without reading back."""
         if self.dialect == "sqlite":

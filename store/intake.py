@@ -510,7 +510,8 @@ async def _update_notes(
             if kind == "buyer":
                 await tx.run(
                     f"""UPDATE shipment SET flags = flags | {int(Flag.NOTE_UNREAD)}, version = version + 1
-                        WHERE order_id = :id AND stage < {int(Stage.SHIPPED)}""",
+                        WHERE id IN (SELECT shipment_id FROM submission WHERE order_id = :id)
+                          AND stage < {int(Stage.SHIPPED)}""",
                     id=order_id,
                 )
     shipping = (storable(order.shipping_method), order.shipping_minor)

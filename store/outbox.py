@@ -34,7 +34,9 @@ class Effect(Struct, frozen=True):
 _SETTLED_BEFORE = """NOT EXISTS (SELECT 1 FROM effect p WHERE p.shipment_id = e.shipment_id AND p.id < e.id
     AND p.op <> 'print' AND p.state IN ('queued', 'running', 'unknown'))"""
 
-_NOT_WAITING = f"""(e.state <> 'queued' OR e.op = '{Op.VOID_WAYBILL.value}' OR e.shipment_id IS NULL OR NOT EXISTS (
+# Voids and checks settle by themselves what holds them back; a poll of something accepted only listens.
+_NOT_WAITING = f"""(e.state <> 'queued' OR e.op IN ('{Op.VOID_WAYBILL.value}', '{Op.CHECK.value}') OR e.code = 'accepted'
+    OR e.shipment_id IS NULL OR NOT EXISTS (
     SELECT 1 FROM shipment s WHERE s.id = e.shipment_id AND (s.hold_reason <> ''
         OR (s.stage < {int(Stage.SHIPPED)} AND (s.flags & {int(Flag.AFTER_SALE)}) <> 0))))"""
 

@@ -118,7 +118,9 @@ _ID = re.compile(rb"/ID\s*\[<[0-9A-Fa-f]{32}><[0-9A-Fa-f]{32}>\]")
 
 
 def _settled(data: bytes) -> bytes:
-    """Replace the random file identifier that PDFium writes by one made from the contents."""
+    """Replace the time and the random file identifier that PDFium writes by ones made from nothing but the contents."""
+    # Both are as long as before, so that no offset in the file moves.
+    data = re.sub(rb"\(D:\d{14}", b"(D:20000101000000", data)
     found = None
     for found in _ID.finditer(data, max(0, len(data) - 4096)):  # noqa: B007 - the last one is the trailer's
         pass

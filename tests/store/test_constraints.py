@@ -11,7 +11,7 @@ from domain.commands import closing
 from domain.enums import STATUSES, Op, Stage, Status
 from pipeline.base import Pipeline
 from pipeline.commands import run
-from store import leases, outbox
+from store import batches, leases, outbox
 from store import tables as t
 from store.apply import OutOfDate, apply
 from store.counters import fold_counters
@@ -261,3 +261,12 @@ async def test_an_effect_that_a_worker_has_begun_is_not_withdrawn_behind_its_bac
             await apply(tx, [(seen, decision)], "anna")
     assert (await run(books.p, "close", [shipment], {}, "anna")).done == [shipment]
     assert (await books.facts(shipment))[0].status is Status.CLOSING
+
+
+async def test_commands_of_the_same_moment_get_names_of_their_own(p: Pipeline) -> None:
+    async def ask() -> str:
+        async with p.store.transaction() as tx:
+            return (await batches.create(tx, "approve", {}, "anna", "command_line", [])).name
+
+    names = await asyncio.gather(*(ask() for _ in range(12)))
+    assert len(set(names)) == 12

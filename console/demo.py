@@ -24,7 +24,7 @@ from domain.results import Refused
 from domain.words import _
 from pipeline import demo_books, setup, stocktaking
 from pipeline.base import Pipeline
-from pipeline.commands import run
+from pipeline.commands import RefusedRow, run
 from store import books, views
 from store.place import Place
 
@@ -243,6 +243,7 @@ class Demo:
 
     async def _end(self, p: Pipeline) -> None:
         """What an operator does at the end of the day with what is left over."""
+        await self._mend_changed(p)
         await self._command(p, "in-stock", {}, "stage:to_print status:out_of_stock")
         await self._command(p, "print", {}, "stage:to_print status:in_stock printed:no")
         await self._until(p, _("printing"), self._printed)
@@ -279,7 +280,13 @@ class Demo:
         never = [
             i for i, _v in await views.selection(p.store, [Term("stage", ("waybill",)), Term("status", ("waiting",))])
         ]
-        await self._run(p, "abandon", never, {})
+        # Refused while the carrier is being asked that very moment: a person tries again.
+        waiting = never
+        for _attempt in range(20):
+            waiting = [r.id for r in await self._run(p, "abandon", waiting, {}) if isinstance(r.id, int)]
+            if not waiting:
+                break
+            await asyncio.sleep(0.2)
         await self._run(p, "assign", never, {"service_id": services["SIM-STD"]})
         await self._until(p, _("waybills"), self._waybills_settled)
         # What a carrier refused for good is shipped by the other one.
@@ -297,9 +304,9 @@ class Demo:
         """Changed after the label was made: new label for a new address, the old one kept for fewer pieces."""
         rows = await views.listing(p.store, [Term("stage", ("to_print", "waybill")), Term("trouble", ("yes",))])
         await self._run(p, "waybill", [r["id"] for r in rows if "label_stale" in r["flags"]], {})
-        await self._run(
-            p, "keep", [r["id"] for r in rows if "lines_changed" in r["flags"] and "label_stale" not in r["flags"]], {}
-        )
+        fewer = [r["id"] for r in rows if "lines_changed" in r["flags"] and "label_stale" not in r["flags"]]
+        nothing = [r.id for r in await self._run(p, "keep", fewer, {}) if r.code == "nothing_left"]
+        await self._run(p, "close", [i for i in nothing if isinstance(i, int)], {"reason": "nothing left"})
         await self._until(p, _("waybills"), self._waybills_settled)
         if self._scarce:
             await stocktaking.change(p, self._scarce, "receive", self.orders * 5, "anna")
@@ -317,11 +324,16 @@ class Demo:
         ids = [i for i, _v in await views.selection(p.store, terms)]
         await self._run(p, name, ids, arguments)
 
-    async def _run(self, p: Pipeline, name: str, ids: Sequence[int], arguments: Mapping[str, Any]) -> None:
-        if ids:
-            report = await run(p, name, ids, arguments, "anna", explicit=False)
-            self.refused.update(r.code for r in report.refused)
-            self._say(f"{report.batch} {name}: {len(report.done)} done, {len(report.refused)} refused")
+    async def _run(
+        self, p: Pipeline, name: str, ids: Sequence[int], arguments: Mapping[str, Any]
+    ) -> Sequence[RefusedRow]:
+        """Run a command as anna; returns what was refused."""
+        if not ids:
+            return ()
+        report = await run(p, name, ids, arguments, "anna", explicit=False)
+        self.refused.update(r.code for r in report.refused)
+        self._say(f"{report.batch} {name}: {len(report.done)} done, {len(report.refused)} refused")
+        return report.refused
 
     async def _synced(self, p: Pipeline, shop: Twin, phase: str) -> None:
         """Buyers change their minds; the worker reads it all."""
@@ -339,6 +351,7 @@ class Demo:
                 raise DemoFailed(_("{what} did not settle in {n} s.").format(what=what, n=int(limit_s)))
             if self.worker is not None and self.worker.returncode is not None:
                 raise DemoFailed(_("The worker ended by itself; see worker.log."))
+            await self._draw(p, what)
             await asyncio.sleep(0.1)
         self._say(what)
 
@@ -358,7 +371,17 @@ class Demo:
     async def _all_settled(self, p: Pipeline) -> bool:
         return not await books.busy(p.store)
 
+    async def _draw(self, p: Pipeline, what: str) -> None:
+        """On a terminal: a bar of how much of the day has left the house."""
+        if sys.stderr.isatty():
+            found = await views.counts(p.store)
+            every = sum(sum(stage.values()) for stage in found.values()) or 1
+            gone = sum(found["shipped"].values()) + sum(found["closed"].values())
+            filled = 40 * gone // every
+            sys.stderr.write(f"\r[{'#' * filled}{'.' * (40 - filled)}] {gone}/{every}  {what}\x1b[K")
+            sys.stderr.flush()
+
     def _say(self, what: str) -> None:
         if sys.stderr.isatty():
             self._step += 1
-            sys.stderr.write(f"{monotonic() - self._started:7.1f} s  {what}\n")
+            sys.stderr.write(f"\r{monotonic() - self._started:7.1f} s  {what}\x1b[K\n")

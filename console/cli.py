@@ -141,6 +141,7 @@ def _add_setup(add: object) -> None:
         ("show", _("settings of a shop")),
         ("check", _("test the connection")),
         ("rules", _("how its orders are taken over")),
+        ("sales", _("pieces sold: today live, earlier ones settled the morning after their sync")),
     ):
         under(shop, name, text).add_argument("name")
     sub = under(shop, "set", _("change settings"))

@@ -14,7 +14,7 @@ from domain.results import Refused
 from domain.text import safe
 from domain.words import _
 from pipeline import abnormal as abnormal_orders
-from pipeline import setup, stocktaking
+from pipeline import sales, setup, stocktaking
 from pipeline.base import Pipeline
 from pipeline.worker import sync_now
 from store import accounts
@@ -62,12 +62,16 @@ async def _shop(options: Options, p: Pipeline) -> int:
         return refuse(
             Refused("unknown_shop", _("There is no shop {name}.").format(name=options.name)), as_json=options.json
         )
-    if not row.bound and options.action not in {"show", "rules"}:
+    if not row.bound and options.action not in {"show", "rules", "sales"}:
         refusal = Refused("shop_unbound", _("The shop {name} is unbound.").format(name=row.name))
         return refuse(refusal, as_json=options.json)
     match options.action:
         case "show" | "rules":
             return _shop_show(options, p, row)
+        case "sales":
+            rows = await sales.figures(p, row.id)
+            emit(rows) if options.json else table(rows, ("sku", "name", "live", "settled", "waiting"))
+            return 0
         case "check":
             checked = await setup.check_shop(p, row.id)
             if isinstance(checked, Refused):
@@ -117,6 +121,8 @@ async def _shop(options: Options, p: Pipeline) -> int:
                 complain(_("Unbinding freezes the shop's orders and stops what is queued: add --yes."))
                 return 2
             n = await setup.unbind_shop(p, row.id, options.who)
+            if isinstance(n, Refused):
+                return refuse(n, as_json=options.json)
             return _answer(options, {"shop": row.name, "stopped": n}, _("{n} queued effects stopped.").format(n=n))
 
 

@@ -19,8 +19,11 @@ from domain.results import NotActed, Refused, Unauthorised, Unknown
 from domain.settings import CALL_SETTINGS, ShopSettings, call_setting, changed, is_setting
 from domain.words import _
 from pipeline.base import Pipeline, load_settings
-from store import accounts, outbox, shops
-from store.database import as_json, from_json
+from store import accounts, leases, outbox, shops
+from store.database import Tx, as_json, from_json
+
+IMPORT_RULES = {"import_months", "import_exclude", "require_contact", "identify_by", "currency"}
+"""Settings that decide what the first import takes; they stand still while it runs."""
 
 
 class Set(Struct, frozen=True):
@@ -222,6 +225,8 @@ async def set_shop(
         if name not in fields or not fields[name].secret:
             return Refused("unknown_field", _("There is no secret field {name}.").format(name=name), name)
     async with p.store.transaction() as tx:
+        if IMPORT_RULES & given.keys() and (refusal := await _importing(tx, shop_id)):
+            return refusal
         await accounts.update(tx, "shop", shop_id, {"settings": as_json(settings)})
         await accounts.set_secrets(tx, p.sealer, f"shop:{shop_id}", secrets)
         for kind, every in (("orders", policy.orders_every_s), ("products", policy.products_every_s)):
@@ -230,10 +235,23 @@ async def set_shop(
     return dict(settings)
 
 
-async def unbind_shop(p: Pipeline, shop_id: int, who: str) -> int:
-    """T19: sync stops, orders freeze, queued effects stop with `shop_unbound`; everything is kept. Returns those stopped."""
+async def unbind_shop(p: Pipeline, shop_id: int, who: str) -> int | Refused:
+    """T19: sync stops, orders freeze, queued effects stop with `shop_unbound`; everything is kept. Returns those stopped.
+
+    Refused while the shop's first import runs.
+    """
     async with p.store.transaction() as tx:
+        if refusal := await _importing(tx, shop_id):
+            return refusal
         return await shops.unbind(tx, shop_id, who)
+
+
+async def _importing(tx: Tx, shop_id: int) -> Refused | None:
+    """While a first import runs, its rules stand and the shop stays bound."""
+    row = await accounts.shop(tx, shop_id)
+    if row.first_import_done or not await leases.is_held(tx, f"shop:{shop_id}"):
+        return None
+    return Refused("import_running", _("The first import is running: wait until it has ended."))
 
 
 async def cut_over(p: Pipeline, shop_id: int, choice: str, who: str) -> int | Refused:

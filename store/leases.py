@@ -124,6 +124,12 @@ async def holds(tx: Tx, name: str, fence: int) -> bool:
     return bool(await tx.value(f"SELECT fence FROM lease WHERE name = :name{lock}", name=name) == fence)
 
 
+async def is_held(tx: Tx, name: str) -> bool:
+    """Does a living process hold this lease right now?"""
+    row = await tx.row("SELECT owner, until FROM lease WHERE name = :name", name=name)
+    return row is not None and bool(row.owner) and row.until > tx.now and not is_dead(row.owner)
+
+
 async def beat(tx: Tx, owner: str, started_at: Instant, version: str) -> None:
     """Say that this worker lives; forget those that are certainly gone."""
     host, pid = owner.split("|")[:2]

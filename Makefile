@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 ORDERS ?= 2000
 
-.PHONY: demo test lint format clean test-fast
+.PHONY: demo test lint format clean bench
 
 demo: $(VENV)/.ready
 	$(BIN)/shipdeck demo --orders $(ORDERS)
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+bench: $(VENV)/.ready
+	$(BIN)/python -m bench path
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -238,7 +238,7 @@ def report_and_exit(options: argparse.Namespace, report: Report, settled: bool |
         emit(document)
     else:
         say(
-            f"{report.batch or _('would')}: "
+            (f"{report.batch}: " if report.batch else _("Nothing was written: "))
             + _("{n} done, {m} refused").format(n=len(report.done), m=len(report.refused))
         )
         table(

@@ -76,8 +76,8 @@ async def run(
         raise UnknownCommand(command)
     selection = [(i, (seen or {}).get(i, 0)) for i in dict.fromkeys(ids)]
     if refused := check(command, arguments):
-        named = [i for i, _v in selection] or [""]
-        return Report("", [], [RefusedRow(i, refused.code, refused.message) for i in named])
+        named: list[int | str] = [i for i, _v in selection]
+        return Report("", [], [RefusedRow(i, refused.code, refused.message) for i in named or [""]])
     async with p.store.reading() as tx:
         known = await existing(tx, [i for i, _v in selection])
     missing = [RefusedRow(i, "not_found", _("There is no such shipment.")) for i, _v in selection if i not in known]

@@ -85,6 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     finder = add("find", _("find by order number, waybill, code, phone or name"))
     finder.add_argument("text")
     add("stages", _("how many shipments stand where"))
+    add("candidates", _("groups of shipments that go to one address and could share a box"))
     batch = add("batch", _("what a batch did, row by row"))
     batch.add_argument("name", nargs="?", default="")
 

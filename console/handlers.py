@@ -47,6 +47,7 @@ async def handle(options: Options) -> int:
         "show": _show,
         "find": _find,
         "stages": _stages,
+        "candidates": _candidates,
         "batch": _batch,
         "sync": _sync,
         "worker": _worker,
@@ -220,6 +221,21 @@ async def _stages(options: Options) -> int:
         for stage, statuses in found.items():
             inside = "  ".join(f"{status} {n}" for status, n in statuses.items())
             say(f"{stage:<11}{sum(statuses.values()):>8}  {inside}")
+    return 0
+
+
+async def _candidates(options: Options) -> int:
+    from domain.facts import code_of
+    from store.reader import Reader
+    from store.views import merge_candidates
+
+    async with Reader(place_of(options)) as reader:
+        groups = await merge_candidates(reader)
+    if options.json:
+        emit(groups)
+    else:
+        for ids in groups:
+            say("shipdeck merge " + " ".join(code_of(i) for i in ids))
     return 0
 
 

@@ -169,6 +169,8 @@ async def _shop_list(options: Options, p: Pipeline) -> int:
                     "bound": bool(s.bound),
                     "cut_over": s.cut_over,
                     "last_sync": iso(task.ok_at) if task else None,
+                    "imported": bool(s.first_import_done),
+                    "seen": task.seen if task else 0,
                     "late": late,
                     "paused": health.paused_code if health else "",
                     "message": (task.message if task else "") or (health.message if health else ""),

@@ -124,7 +124,7 @@ class OrderSync:
             step("sync.page_kept")
             async with p.store.transaction() as tx:
                 await self.check_lease(tx)
-                await accounts.update_task(tx, account, "orders", {"cursor": page.cursor})
+                await accounts.update_task(tx, account, "orders", {"cursor": page.cursor, "seen": self.counts.seen})
         # Left-out orders are looked at again: their page may lie before the cursor, the setting may have changed.
         if not first:
             await self._look_again(shop, policy, connector)

@@ -9,11 +9,15 @@ from domain.words import _
 GROUP = "shipdeck.connectors"
 
 
-class UnknownConnector(LookupError):
+class NoConnector(Exception):
+    """A connector cannot be had. Not a `LookupError`: a KeyError of ours must never be taken for it."""
+
+
+class UnknownConnector(NoConnector):
     """No connector of that kind and name is installed; the message says which are."""
 
 
-class BrokenConnector(LookupError):
+class BrokenConnector(NoConnector):
     """The connector is installed but cannot be imported; the message names it and why."""
 
 
@@ -67,7 +71,7 @@ def installed() -> list[dict[str, str]]:
         problem = ""
         try:
             _load(kind, name)
-        except LookupError as error:
+        except NoConnector as error:
             problem = str(error)
         package = entry.dist
         rows.append(

@@ -74,6 +74,8 @@ def explain(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, ModuleNotFoundError) and error.name == "asyncpg":
         return _("PostgreSQL needs one more package: install shipdeck[postgres].")
+    if any(c.__name__ == "NoConnector" for c in type(error).__mro__):
+        return str(error)
     if isinstance(error, UnicodeDecodeError):
         return _("That is not UTF-8 text.")
     if isinstance(error, UnicodeEncodeError | OverflowError):
@@ -168,7 +170,7 @@ def _print_detail(one: dict[str, Any]) -> None:
         f" {one['currency']}  {_('ship by')} {one['ship_by'] or '-'}"
     )
     if one["reason"]:
-        say(f"! {one['reason']}: {safe(one['message'])}")
+        say(f"! {safe(one['reason'])}: {safe(one['message'])}")
     for n in one["notes"]:
         say(f"{n['kind']}: {safe(n['text'])}")
     address = one["address"] or {}
@@ -180,11 +182,11 @@ def _print_detail(one: dict[str, Any]) -> None:
     for line in one["lines"]:
         say(f"  {line['quantity']} x {safe(line['sku'])}  {safe(line['name'])}")
     for w in one["waybills"]:
-        say(f"{_('waybill')} {w['generation']}: {w['state']} {safe(w['number'])} {w['code']} {safe(w['reason'])}")
+        say(f"{_('waybill')} {w['generation']}: {w['state']} {safe(w['number'])} {safe(w['code'])} {safe(w['reason'])}")
     for o in one["source_orders"]:
         say(
             f"{_('order')} {safe(o['number'])}: {o['status']}, {_('platform told')}: {o['submission']} {safe(o['told'])}"
-            f" {o['submission_code']} {safe(o['submission_reason'])}"
+            f" {safe(o['submission_code'])} {safe(o['submission_reason'])}"
         )
     for e in one["events"]:
         say(f"{e['at']} {safe(e['who'] or _('worker'))} {e['kind']}")

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.results import Refused
-from domain.text import safe
+from domain.text import ESCAPES, safe
 
 
 def emit(document: object) -> None:
     """Print one JSON document."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=1, default=str) + "\n")
+    text = json.dumps(document, ensure_ascii=False, indent=1, default=str)
+    # Programs get every character back; a terminal gets none that moves its cursor or turns its text around.
+    sys.stdout.write(text.translate(ESCAPES) + "\n")
 
 
 def say(text: str) -> None:

@@ -38,6 +38,10 @@ def safe(text: object, limit: int = 500) -> str:
     return unicodedata.normalize("NFC", _SURROGATES.sub("\ufffd", raw.translate(_UNSAFE)))
 
 
+ESCAPES = {code: f"\\u{code:04x}" for code in _UNSAFE if code != 0x0A}
+"""A translation table that writes every unsafe character as a JSON string may: nothing is lost, nothing acts."""
+
+
 def storable(text: str) -> str:
     """Return `text` without what no database column can hold: NUL (PostgreSQL) and lone surrogates (UTF-8)."""
     if text.isascii() and "\x00" not in text:

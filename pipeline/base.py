@@ -215,6 +215,6 @@ def _as_text(value: Any) -> str:
 def _try(load: Callable[[], C]) -> C | None:
     try:
         return load()
-    except LookupError as error:
+    except registry.NoConnector as error:
         log.warning("%s", error)
         return None

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from connectors.contract import Repeat
 from connectors.http import WireError
+from connectors.registry import NoConnector
 from domain.clock import MINUTE, SECOND
 from domain.enums import EffectState, Op
 from domain.results import Accepted, NotActed, NotFound, Refused, Unauthorised, Unknown
@@ -218,7 +219,7 @@ class AccountRunner:
             return [*gone, *((j, looking, o) for j, o in zip(ready, outcomes, strict=True))]
         except WireError as error:
             return [(j, looking, error.outcome) for j in jobs]
-        except LookupError as error:
+        except NoConnector as error:
             return [(j, looking, NotActed("no_connector", str(error))) for j in jobs]
         except Exception as error:
             # A defect of ours must not look like an answer: whatever was sent is unknown until it is read back.

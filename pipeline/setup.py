@@ -100,7 +100,7 @@ async def add_shop(
         return refusal
     try:
         kind = registry.shop(platform)
-    except LookupError as error:
+    except registry.NoConnector as error:
         return Refused("unknown_platform", str(error))
     sorted_fields = _sort_fields(kind.declaration.fields, given, secrets, shop=True)
     if isinstance(sorted_fields, Refused):
@@ -279,7 +279,7 @@ async def add_carrier(
         return refusal
     try:
         kind = registry.carrier(kind_name)
-    except LookupError as error:
+    except registry.NoConnector as error:
         return Refused("unknown_carrier", str(error))
     sorted_fields = _sort_fields(kind.declaration.fields, given, secrets, shop=False)
     if isinstance(sorted_fields, Refused):
@@ -347,7 +347,7 @@ async def add_printer(p: Pipeline, kind_name: str, name: str, given: Mapping[str
         return refusal
     try:
         kind = registry.printer(kind_name)
-    except LookupError as error:
+    except registry.NoConnector as error:
         return Refused("unknown_printer", str(error))
     sorted_fields = _sort_fields(kind.declaration.fields, given, {}, shop=False)
     if isinstance(sorted_fields, Refused):

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from connectors.http import WireError
+from connectors.registry import NoConnector
 from domain.clock import MINUTE, SECOND
 from domain.enums import Op
 from domain.results import Unauthorised
@@ -250,7 +251,7 @@ async def sync_account(p: Pipeline, account: str, kind: str, fence: int, *, full
         code, message, paused = error.outcome.code, error.outcome.message, isinstance(error.outcome, Unauthorised)
     except SyncStopped as error:
         code, message = "sync_stopped", str(error)
-    except LookupError as error:
+    except NoConnector as error:
         code, message = "no_connector", str(error)
     except (KeyMissing, WrongKey) as error:
         code, message, paused = "key_missing", str(error), True

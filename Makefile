@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ORDERS ?= 2000
 
-.PHONY: demo test lint format clean bench
+.PHONY: demo test lint format clean bench texts
 
 demo: $(VENV)/.ready
 	$(BIN)/shipdeck demo --orders $(ORDERS)
@@ -29,6 +29,9 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
+
+texts: $(VENV)/.ready
+	$(BIN)/python -m bench.texts update
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

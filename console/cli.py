@@ -92,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_setup(add)
     worker = add("worker", _("run syncs and effects without a screen; SIGTERM drains and stops"))
     worker.add_argument("--until-stdin-closes", action="store_true", help=argparse.SUPPRESS)
+    worker.add_argument("--nice", type=int, default=0, help=argparse.SUPPRESS)
     worker.add_argument("--once", action="store_true", help=_("work until nothing is due, then stop"))
     for name, text in (
         ("demo", _("the whole path on a simulated shop and carrier")),
@@ -211,6 +212,19 @@ def _add_setup(add: object) -> None:
         sub = under(abnormal, name, text)
         sub.add_argument("ids", nargs="*", type=int, metavar="ID")
         sub.add_argument("--all", action="store_true")
+    operator = make("operator", _("who works here, and what each may do")).add_subparsers(dest="action", required=True)
+    under(operator, "list", _("everybody, the removed included"))
+    roles = ("owner", "admin", "operator", "viewer")
+    sub = under(operator, "add", _("let somebody work here; the first one is the owner"))
+    sub.add_argument("name")
+    sub.add_argument("--role", choices=roles, required=True)
+    sub.add_argument("--lead", action="store_true", help=_("an operator who may do what needs a lead"))
+    sub = under(operator, "set", _("change what somebody may do; --role owner hands ownership over"))
+    sub.add_argument("name")
+    sub.add_argument("--role", choices=roles)
+    sub.add_argument("--lead", choices=("yes", "no"))
+    sub.add_argument("--active", choices=("yes", "no"))
+    under(operator, "remove", _("let somebody work here no longer; history keeps the name")).add_argument("name")
     connector = make("connector", _("installed connectors")).add_subparsers(dest="action", required=True)
     under(connector, "list", _("installed connectors"))
 
@@ -246,8 +260,7 @@ def _main(argv: Sequence[str] | None) -> int:
             setattr(options, name, default)
     options.who = options.who or os.environ.get("SHIPDECK_OPERATOR") or "owner"
     if not options.command:
-        parser.print_help()
-        return 2
+        return _console(options)
     logging.basicConfig(
         level=logging.INFO if options.verbose else logging.ERROR,
         stream=sys.stderr,
@@ -256,6 +269,19 @@ def _main(argv: Sequence[str] | None) -> int:
     for chatty in ("apscheduler", "alembic", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     return _run(options)
+
+
+def _console(options: argparse.Namespace) -> int:
+    """The console, for who names no command."""
+    from console.launch import start
+    from console.output import complain
+    from store.place import BadPlace
+
+    try:
+        return start(options)
+    except BadPlace as error:
+        complain(str(error))
+        return 1
 
 
 def _run(options: argparse.Namespace) -> int:

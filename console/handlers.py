@@ -243,10 +243,12 @@ async def _candidates(options: Options) -> int:
 
 async def _batch(options: Options) -> int:
     from domain.facts import code_of
+    from pipeline.persons import name_of
     from store import batches
 
     async with opened(options) as p, p.store.reading() as tx:
-        found = await (batches.by_name(tx, options.name) if options.name else batches.last_of(tx, options.who))
+        who = await name_of(tx, options.who)
+        found = await (batches.by_name(tx, options.name) if options.name else batches.last_of(tx, who))
         rows = await batches.results(tx, found.id) if found else []
     if found is None:
         complain(_("There is no such batch."))
@@ -333,6 +335,8 @@ async def _sync(options: Options) -> int:
 async def _worker(options: Options) -> int:
     from pipeline.worker import Worker, serve
 
+    if options.nice:
+        os.nice(options.nice)
     async with opened(options, worker=True, create=True) as p:
         if options.once:
             await Worker(p).run(until_idle=True)

@@ -1,4 +1,4 @@
-"""Commands that set things up: shops, carriers, printers, warehouses, stock, abnormal orders, connectors."""
+"""Commands that set things up: shops, carriers, printers, warehouses, stock, abnormal orders, operators, connectors."""
 
 import argparse
 import asyncio
@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from console import operators
 from console.handlers import opened, pairs, secrets_of
 from console.output import complain, emit, refuse, say, table
 from domain.clock import iso
@@ -32,10 +33,12 @@ async def handle(options: Options) -> int:
         "warehouse": _warehouse,
         "stock": _stock,
         "abnormal": _abnormal,
+        "operator": operators.handle,
     }
     if options.command == "connector":
         return _connectors(options)
-    makes = options.action in {"add", "set"}
+    # Whoever is changed must be somewhere already.
+    makes = options.action == "add" or (options.action == "set" and options.command != "operator")
     async with opened(options, create=makes) as p:
         return await table_[options.command](options, p)
 
@@ -132,7 +135,7 @@ async def _add(options: Options, p: Pipeline, add: Callable[..., Awaitable[Any]]
         return refuse(given, as_json=options.json)
     if isinstance(secrets, Refused):
         return refuse(secrets, as_json=options.json)
-    made = await add(p, kind, options.name, given, secrets)
+    made = await add(p, kind, options.name, given, secrets, who=options.who)
     if isinstance(made, Refused):
         return refuse(made, as_json=options.json)
     for warning in made.checked.warnings:
@@ -213,7 +216,7 @@ async def _shop_set(options: Options, p: Pipeline, row: Any) -> int:
         return refuse(given, as_json=options.json)
     if isinstance(secrets, Refused):
         return refuse(secrets, as_json=options.json)
-    answer = await setup.set_shop(p, row.id, given, secrets)
+    answer = await setup.set_shop(p, row.id, given, secrets, options.who)
     if isinstance(answer, Refused):
         return refuse(answer, as_json=options.json)
     return _answer(options, answer, ", ".join(f"{k}={answer[k]}" for k in given) or _("Kept."))
@@ -256,7 +259,7 @@ async def _carrier(options: Options, p: Pipeline) -> int:
             Refused("no_pool", _("{name} gives its numbers itself.").format(name=row.name)), as_json=options.json
         )
     text = sys.stdin.read() if options.file == "-" else await asyncio.to_thread(_read, options.file)
-    added, bad = await setup.import_numbers(p, row.id, text.splitlines())
+    added, bad = await setup.import_numbers(p, row.id, text.splitlines(), options.who)
     for refusal in bad:
         complain(refusal.message)
     _answer(options, {"added": added, "bad": [b.message for b in bad]}, _("{n} numbers added.").format(n=added))
@@ -272,7 +275,7 @@ async def _printer(options: Options, p: Pipeline) -> int:
         given = pairs(options.set)
         if isinstance(given, Refused):
             return refuse(given, as_json=options.json)
-        made = await setup.add_printer(p, options.kind, options.name, given)
+        made = await setup.add_printer(p, options.kind, options.name, given, options.who)
         if isinstance(made, Refused):
             return refuse(made, as_json=options.json)
         return _answer(options, {"id": made.id, "name": made.name}, _("{name} is set up.").format(name=made.name))
@@ -311,7 +314,7 @@ async def _warehouse(options: Options, p: Pipeline) -> int:
     given = pairs(options.values)
     if isinstance(given, Refused):
         return refuse(given, as_json=options.json)
-    answer = await setup.set_sender(p, options.warehouse, given)
+    answer = await setup.set_sender(p, options.warehouse, given, options.who)
     if isinstance(answer, Refused):
         return refuse(answer, as_json=options.json)
     return _answer(options, given, _("Sender kept."))

@@ -37,7 +37,7 @@ FIELDS: dict[str, str] = {
     "note": _("unread, yes or no"),
     "trouble": _("yes or no: needs a hand"),
     "flag": _("colour number"),
-    "batch": _("batch name"),
+    "batch": _("batch name; NAME/CODE only what stayed for that reason"),
     "total": _("amount, with < or >"),
     "quantity": _("pieces, with < or >"),
     "ship_by": _("date, with < or >"),

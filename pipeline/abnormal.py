@@ -9,7 +9,7 @@ from domain.clock import iso
 from domain.imports import Defect, Exclusion, admit
 from domain.results import Refused
 from domain.words import _
-from pipeline import setup
+from pipeline import persons, setup
 from pipeline.base import Pipeline
 from pipeline.sync import OrderSync, policy_of
 from store import accounts, quarantined
@@ -40,7 +40,10 @@ async def listing(p: Pipeline, *, excluded: bool = False) -> list[dict[str, Any]
 async def repush(p: Pipeline, ids: Sequence[int] | None, who: str) -> Outcome:
     """Read each order again and take it over; historical ones (older than the first import's window) are refused."""
     async with p.store.reading() as tx:
+        person = await persons.resolve(tx, who)
         rows = await quarantined.chosen(tx, ids)
+        if isinstance(person, Refused):
+            return [], [(i, person) for i in ids or [r.id for r in rows]]
         shops = {s.id: s for s in await accounts.shops(tx)}
     done: list[int] = []
     refused: list[tuple[int, Refused]] = [
@@ -59,7 +62,7 @@ async def repush(p: Pipeline, ids: Sequence[int] | None, who: str) -> Outcome:
             done.append(row.id)
             async with p.store.transaction() as tx:
                 await quarantined.set_state(tx, [row.id], "solved")
-                await add_events(tx, [(None, None, "abnormal_repushed", {"abnormal": row.id})], who)
+                await add_events(tx, [(None, None, "abnormal_repushed", {"abnormal": row.id})], person)
         else:
             refused.append((row.id, answer))
     return done, refused
@@ -92,8 +95,11 @@ async def _repush_one(p: Pipeline, shop_row: Any, platform_id: str) -> Refused |
 async def dismiss(p: Pipeline, ids: Sequence[int] | None, who: str) -> Outcome:
     """Put abnormal orders away; they stay readable."""
     async with p.store.transaction() as tx:
+        person = await persons.resolve(tx, who)
         rows = [r.id for r in await quarantined.chosen(tx, ids)]
+        if isinstance(person, Refused):
+            return [], [(i, person) for i in ids or rows]
         await quarantined.set_state(tx, rows, "dismissed")
-        await add_events(tx, [(None, None, "abnormal_dismissed", {"abnormal": i}) for i in rows], who)
+        await add_events(tx, [(None, None, "abnormal_dismissed", {"abnormal": i}) for i in rows], person)
     missing = sorted(set(ids or []) - set(rows))
     return rows, [(i, Refused("not_found", _("There is no such abnormal order."))) for i in missing]

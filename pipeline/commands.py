@@ -21,6 +21,7 @@ from domain.facts import ShipmentFacts, code_of
 from domain.guards import first
 from domain.results import Refused
 from domain.words import _
+from pipeline import persons
 from pipeline.base import Directory, Pipeline
 from pipeline.steps import step
 from store import batches, leases, papers
@@ -71,23 +72,53 @@ async def run(
     seen: Mapping[int, int] | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Run `command` over `ids` to its end and report. `seen` holds the versions the person saw, where there are any."""
+    """Run `command` over `ids` to its end and report. `seen` holds the versions the person saw, where there are any.
+
+    Refused whole where `who` is nobody who may change anything here; '' is the worker.
+    """
+    begun = await begin(p, command, ids, arguments, who, source=source, explicit=explicit, seen=seen)
+    if isinstance(begun, Report):
+        return begun
+    await work_off(p, begun.batch, leases.new_owner(), progress=progress)
+    report = await report_of(p, begun.batch)
+    report.refused.extend(begun.missing)
+    return report
+
+
+class Begun(Struct, frozen=True):
+    """A batch whose selection is frozen: whoever takes its lease, this process or a worker, works it off."""
+
+    batch: Batch
+    missing: list[RefusedRow]
+
+
+async def begin(
+    p: Pipeline,
+    command: str,
+    ids: Sequence[int],
+    arguments: Mapping[str, Any],
+    who: str,
+    *,
+    source: str = "command_line",
+    explicit: bool = True,
+    seen: Mapping[int, int] | None = None,
+) -> Begun | Report:
+    """Freeze a selection as a batch and leave it to a worker; a report where the command was refused whole."""
     if command not in COMMANDS and command not in {"merge", "undo"}:
         raise UnknownCommand(command)
     selection = [(i, (seen or {}).get(i, 0)) for i in dict.fromkeys(ids)]
     if refused := check(command, arguments):
-        named: list[int | str] = [i for i, _v in selection]
-        return Report("", [], [RefusedRow(i, refused.code, refused.message) for i in named or [""]])
+        return _refused_whole([i for i, _v in selection], refused)
     async with p.store.reading() as tx:
+        person = await persons.resolve(tx, who)
+        if isinstance(person, Refused):
+            return _refused_whole([i for i, _v in selection], person)
         known = await existing(tx, [i for i, _v in selection])
     missing = [RefusedRow(i, "not_found", _("There is no such shipment.")) for i, _v in selection if i not in known]
     arguments = {**arguments, "_explicit": explicit}
     async with p.store.transaction() as tx:
-        batch = await batches.create(tx, command, arguments, who, source, [s for s in selection if s[0] in known])
-    await work_off(p, batch, leases.new_owner(), progress=progress)
-    report = await report_of(p, batch)
-    report.refused.extend(missing)
-    return report
+        batch = await batches.create(tx, command, arguments, person, source, [s for s in selection if s[0] in known])
+    return Begun(batch, missing)
 
 
 async def preview(
@@ -95,15 +126,18 @@ async def preview(
 ) -> Report:
     """What `run` would answer now, decided on the same facts, with nothing written (merge and undo: all would go)."""
     if refused := check(command, arguments):
-        return Report("", [], [RefusedRow(i, refused.code, refused.message) for i in ids])
+        return _refused_whole(ids, refused)
     report = Report("", [], [])
     async with p.store.reading() as tx:
+        person = await persons.resolve(tx, who)
+        if isinstance(person, Refused):
+            return _refused_whole(ids, person)
         directory = await p.directory(tx)
         facts = await load_facts(
             tx, ids, directory.shops, directory.services, default_warehouse=directory.warehouse_id, lock=False
         )
         context = await context_for(
-            tx, directory, facts.values(), who, "command_line", {"_explicit": explicit}, lock=False
+            tx, directory, facts.values(), person, "command_line", {"_explicit": explicit}, lock=False
         )
     for i in ids:
         f = facts.get(i)
@@ -116,6 +150,24 @@ async def preview(
         else:
             report.done.append(i)
     return report
+
+
+def _refused_whole(ids: Sequence[int], refused: Refused) -> Report:
+    """Nothing of the selection was looked at, and no batch was made."""
+    named: list[int | str] = list(ids)
+    return Report("", [], [RefusedRow(i, refused.code, refused.message) for i in named or [""]])
+
+
+async def cancel(p: Pipeline, name: str, who: str) -> Batch | Refused:
+    """End a batch where it is: what was done stays done, the rest is not begun."""
+    async with p.store.transaction() as tx:
+        person = await persons.resolve(tx, who)
+        if isinstance(person, Refused):
+            return person
+        batch = await batches.by_name(tx, name)
+        if batch is None or not await batches.cancel(tx, batch.id):
+            return Refused("not_running", _("{name} is not at work.").format(name=name))
+        return batch
 
 
 async def report_of(p: Pipeline, batch: Batch) -> Report:
@@ -177,6 +229,8 @@ async def _chunk(p: Pipeline, batch: Batch, lease: str, owner: str, fence: int, 
     async def work(tx: Tx) -> int | None:
         if not await leases.renew(tx, lease, owner, fence, 60_000):
             return None
+        if await batches.is_cancelled(tx, batch.id):
+            return 0
         items = await batches.next_items(tx, batch.id, size if batch.command not in {"merge"} else 10_000)
         if not items:
             return 0

@@ -18,6 +18,7 @@ from domain.records import Address
 from domain.results import NotActed, Refused, Unauthorised, Unknown
 from domain.settings import CALL_SETTINGS, ShopSettings, call_setting, changed, is_setting
 from domain.words import _
+from pipeline import persons
 from pipeline.base import Pipeline, load_settings
 from store import accounts, leases, outbox, shops
 from store.database import Tx, as_json, from_json
@@ -93,10 +94,10 @@ def refused(error: WireError) -> Refused:
 
 
 async def add_shop(
-    p: Pipeline, platform: str, name: str, given: Mapping[str, str], secrets: Mapping[str, str]
+    p: Pipeline, platform: str, name: str, given: Mapping[str, str], secrets: Mapping[str, str], who: str = ""
 ) -> Set | Refused:
     """Bind a shop: its connector's test call must succeed first."""
-    if refusal := _bad_name(name):
+    if refusal := _bad_name(name) or await persons.refusal(p, who):
         return refusal
     try:
         kind = registry.shop(platform)
@@ -195,9 +196,11 @@ async def check_shop(p: Pipeline, shop_id: int) -> Checked | Refused:
 
 
 async def set_shop(
-    p: Pipeline, shop_id: int, given: Mapping[str, str], secrets: Mapping[str, str]
+    p: Pipeline, shop_id: int, given: Mapping[str, str], secrets: Mapping[str, str], who: str = ""
 ) -> dict[str, Any] | Refused:
     """Change settings, binding fields or secrets of a shop."""
+    if refusal := await persons.refusal(p, who):
+        return refusal
     async with p.store.reading() as tx:
         row = await accounts.shop(tx, shop_id)
     assert row is not None
@@ -241,9 +244,12 @@ async def unbind_shop(p: Pipeline, shop_id: int, who: str) -> int | Refused:
     Refused while the shop's first import runs.
     """
     async with p.store.transaction() as tx:
+        person = await persons.resolve(tx, who)
+        if isinstance(person, Refused):
+            return person
         if refusal := await _importing(tx, shop_id):
             return refusal
-        return await shops.unbind(tx, shop_id, who)
+        return await shops.unbind(tx, shop_id, person)
 
 
 async def _importing(tx: Tx, shop_id: int) -> Refused | None:
@@ -260,22 +266,25 @@ async def cut_over(p: Pipeline, shop_id: int, choice: str, who: str) -> int | Re
     Nothing is pushed, no stock moves. Returns how many shipments it concerned.
     """
     async with p.store.transaction() as tx:
+        person = await persons.resolve(tx, who)
+        if isinstance(person, Refused):
+            return person
         row = await accounts.shop(tx, shop_id)
         if not row.first_import_done:
             return Refused("first_import_running", _("The first import is not whole yet: sync first."))
         if row.cut_over != "open":
             return Refused("nothing_waits", _("No order of a first import waits for a cut-over."))
-        return await shops.cut_over(tx, shop_id, choice, who)
+        return await shops.cut_over(tx, shop_id, choice, person)
 
 
 # ------------------------------------------------------------------ carriers, printers, warehouses
 
 
 async def add_carrier(
-    p: Pipeline, kind_name: str, name: str, given: Mapping[str, str], secrets: Mapping[str, str]
+    p: Pipeline, kind_name: str, name: str, given: Mapping[str, str], secrets: Mapping[str, str], who: str = ""
 ) -> Set | Refused:
     """Keep a carrier account; its test call must succeed first (P2)."""
-    if refusal := _bad_name(name):
+    if refusal := _bad_name(name) or await persons.refusal(p, who):
         return refusal
     try:
         kind = registry.carrier(kind_name)
@@ -320,8 +329,12 @@ async def check_carrier(p: Pipeline, carrier_id: int) -> Checked | Refused:
     return checked
 
 
-async def import_numbers(p: Pipeline, carrier_id: int, lines: Sequence[str]) -> tuple[int, list[Refused]]:
+async def import_numbers(
+    p: Pipeline, carrier_id: int, lines: Sequence[str], who: str = ""
+) -> tuple[int, list[Refused]]:
     """Fill a number pool; numbers whose check digit is wrong are left out and named."""
+    if refusal := await persons.refusal(p, who):
+        return 0, [refusal]
     async with p.store.reading() as tx:
         row = await accounts.carrier(tx, carrier_id)
     scheme = str(from_json(row.settings).get("check_digit") or "none") if row else "none"
@@ -341,9 +354,9 @@ async def import_numbers(p: Pipeline, carrier_id: int, lines: Sequence[str]) -> 
     return added, bad
 
 
-async def add_printer(p: Pipeline, kind_name: str, name: str, given: Mapping[str, str]) -> Set | Refused:
+async def add_printer(p: Pipeline, kind_name: str, name: str, given: Mapping[str, str], who: str = "") -> Set | Refused:
     """Keep a printer of this host; it must be there."""
-    if refusal := _bad_name(name):
+    if refusal := _bad_name(name) or await persons.refusal(p, who):
         return refusal
     try:
         kind = registry.printer(kind_name)
@@ -365,8 +378,10 @@ async def add_printer(p: Pipeline, kind_name: str, name: str, given: Mapping[str
     return Set(printer_id, name, checked)
 
 
-async def set_sender(p: Pipeline, warehouse: str, given: Mapping[str, str]) -> Address | Refused:
+async def set_sender(p: Pipeline, warehouse: str, given: Mapping[str, str], who: str = "") -> Address | Refused:
     """Set sender fields of a warehouse ('' = the default one)."""
+    if refusal := await persons.refusal(p, who):
+        return refusal
     unknown = sorted(set(given) - set(Address.__struct_fields__))
     if unknown:
         names = ", ".join(Address.__struct_fields__)

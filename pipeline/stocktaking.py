@@ -8,6 +8,7 @@ from domain.enums import Stage, Status
 from domain.facts import code_of
 from domain.results import Refused
 from domain.words import _
+from pipeline import persons
 from pipeline.base import Pipeline
 from store import accounts, stock
 from store.apply import apply
@@ -21,6 +22,9 @@ async def change(p: Pipeline, sku: str, how: str, pieces: int, who: str) -> dict
         return Refused("bad_pieces", _("Pieces cannot be negative."))
 
     async def work(tx: Tx) -> dict[str, Any] | Refused:
+        person = await persons.resolve(tx, who)
+        if isinstance(person, Refused):
+            return person
         variant = await stock.variant_by_sku(tx, sku)
         if variant is None:
             return Refused("unknown_sku", _("There is no product with SKU {sku}.").format(sku=sku))
@@ -30,7 +34,7 @@ async def change(p: Pipeline, sku: str, how: str, pieces: int, who: str) -> dict
             variant.id,
             warehouse.id,
             how,
-            who,
+            person,
             by=0 if how == "count" else pieces,
             to=pieces if how == "count" else None,
         )
@@ -50,7 +54,7 @@ async def change(p: Pipeline, sku: str, how: str, pieces: int, who: str) -> dict
                 },
                 events=(("allocation_lost", {"sku": sku}),),
             )
-            await apply(tx, [(f, lost) for f in facts.values()], who)
+            await apply(tx, [(f, lost) for f in facts.values()], person)
         return {
             "sku": sku,
             "on_hand": answer.on_hand,

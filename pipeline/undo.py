@@ -10,6 +10,7 @@ from domain.enums import EffectState, Flag, Op, Stage, Status, WaybillState
 from domain.facts import ShipmentFacts
 from domain.results import Refused
 from domain.words import _
+from pipeline import persons
 from pipeline.base import Pipeline
 from pipeline.commands import changed_since
 from store import batches, outbox
@@ -22,9 +23,12 @@ from store.outbox import Sent
 async def target_of(p: Pipeline, who: str, name: str = "") -> Batch | Refused:
     """The batch to take back: the named one, else the person's last."""
     async with p.store.reading() as tx:
-        batch = await (batches.by_name(tx, name) if name else batches.last_of(tx, who))
+        person = await persons.resolve(tx, who)
+        if isinstance(person, Refused):
+            return person
+        batch = await (batches.by_name(tx, name) if name else batches.last_of(tx, person))
     if batch is None:
-        return Refused("nothing_to_undo", _("There is no batch of {who} to take back.").format(who=who or "?"))
+        return Refused("nothing_to_undo", _("There is no batch of {who} to take back.").format(who=person or "?"))
     if batch.command == "undo":
         return Refused("nothing_to_undo", _("{name} was itself an undo.").format(name=batch.name))
     return batch

@@ -49,12 +49,18 @@ class Worker:
         self.started_at = p.clock()
         self.stop = asyncio.Event()
         self._wake = asyncio.Event()
+        self._finishing = False
         self._serving: dict[str, asyncio.Task[None]] = {}
         self._idle_since: float | None = None
 
     def ask_to_stop(self) -> None:
         """Drain: claim nothing new, finish what is in hand."""
         self.stop.set()
+        self._wake.set()
+
+    def ask_to_finish(self) -> None:
+        """Finish the jobs and what is due now, then stop."""
+        self._finishing = True
         self._wake.set()
 
     async def run(self, *, until_idle: bool = False) -> None:
@@ -73,6 +79,8 @@ class Worker:
                 self._wake.clear()
                 busy = await self.tick()
                 if until_idle and not busy and not self._serving and not await self._anything_waiting():
+                    break
+                if self._finishing and not busy and not self._serving and not await self._jobs_left():
                     break
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), TICK_S)
@@ -172,6 +180,10 @@ class Worker:
         """Effects or batches that will fall due by themselves soon (retries, looks)."""
         async with self.p.store.reading() as tx:
             return await outbox.falls_due_within(tx, 60 * SECOND) or bool(await batches.unfinished(tx))
+
+    async def _jobs_left(self) -> bool:
+        async with self.p.store.reading() as tx:
+            return bool(await batches.unfinished(tx))
 
     async def _serve(self, account: str) -> None:
         if account == "batches":
@@ -306,6 +318,16 @@ async def sync_now(
         await held.release()
 
 
+async def ask_sync(p: Pipeline, shop_id: int | None = None, kinds: tuple[str, ...] = ("orders",)) -> list[str]:
+    """Make the worker read bound shops (one, or all) at once; returns their names."""
+    async with p.store.transaction() as tx:
+        shops = [s for s in await accounts.shops(tx) if s.bound and shop_id in {None, s.id}]
+        for shop in shops:
+            for kind in kinds:
+                await accounts.update_task(tx, f"shop:{shop.id}", kind, {"due_at": tx.now})
+    return [s.name for s in shops]
+
+
 async def serve(p: Pipeline, *, until_stdin_closes: bool = False) -> None:
     """Run a worker until SIGTERM or SIGINT (or until the console that started it closes our stdin)."""
     worker = Worker(p)
@@ -325,6 +347,12 @@ def stop_on_signals(worker: Worker) -> None:
 
 
 def _stdin_ready(worker: Worker, loop: asyncio.AbstractEventLoop) -> None:
-    if not os.read(0, 1024):
-        loop.remove_reader(0)
+    """The console that started us says how to go on without it; where it ended without a word, its jobs are finished."""
+    said = os.read(0, 1024)
+    loop.remove_reader(0)
+    if said.startswith(b"go on"):
+        return
+    if said.startswith(b"stop"):
         worker.ask_to_stop()
+    else:
+        worker.ask_to_finish()

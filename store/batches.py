@@ -173,9 +173,29 @@ async def correct(tx: Tx, batch_id: int, shipment_id: int, result: ItemResult) -
     )
 
 
-async def finish(tx: Tx, batch_id: int, state: str = "done") -> None:
-    """Nothing of the batch is left to do."""
-    await tx.run("UPDATE batch SET state = :s, ended_at = :now WHERE id = :b", s=state, now=tx.now, b=batch_id)
+async def finish(tx: Tx, batch_id: int) -> None:
+    """Nothing of the batch is left to do; a cancelled one stays cancelled."""
+    await tx.run(
+        "UPDATE batch SET state = 'done', ended_at = :now WHERE id = :b AND state <> 'cancelled'",
+        now=tx.now,
+        b=batch_id,
+    )
+
+
+async def cancel(tx: Tx, batch_id: int) -> bool:
+    """End a batch that is queued or at work; False when it had ended."""
+    ended = await tx.run(
+        "UPDATE batch SET state = 'cancelled', ended_at = :now WHERE id = :b AND state IN ('queued', 'running')",
+        now=tx.now,
+        b=batch_id,
+    )
+    return ended == 1
+
+
+async def is_cancelled(tx: Tx, batch_id: int) -> bool:
+    """Was the batch ended by a person? On PostgreSQL the row is locked, so that nobody ends it in mid-chunk."""
+    lock = " FOR UPDATE" if tx.dialect == "postgresql" else ""
+    return bool(await tx.value(f"SELECT state FROM batch WHERE id = :b{lock}", b=batch_id) == "cancelled")
 
 
 async def results(tx: Tx, batch_id: int) -> Sequence[Any]:

@@ -1,6 +1,6 @@
 """The schema, as SQLAlchemy tables, with the constraints that make duplicates and over-shipment impossible.
 
-Personal data lives only in: contact, buyer, address, note, raw_order, abnormal.payload and label_file.
+Personal data of buyers lives only in: contact, buyer, address, note, raw_order, abnormal.payload and label_file.
 Triggers (over-assignment of order lines, stage counters) stand in `store.triggers`.
 """
 
@@ -36,6 +36,8 @@ from domain.enums import (
     Submission,
     WaybillState,
 )
+from domain.persons import Role
+from store.queue import ATTENTION, DUE
 
 metadata = MetaData(
     naming_convention={
@@ -216,6 +218,26 @@ sync_task = Table(
 )
 
 # ------------------------------------------------------------------ people
+
+_is_owner = text("role = 'owner' AND active = 1")
+
+operator = Table(
+    "operator",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("name_key", Text, nullable=False, unique=True),
+    _text("role", None),
+    _small("lead"),
+    _small("active", 1),
+    _at("created_at", null=False),
+    _text("created_by"),
+    _one_of("role", Role),
+    CheckConstraint("lead IN (0, 1)", name="lead"),
+    CheckConstraint("active IN (0, 1)", name="active"),
+    # Two terminals may each name the first owner, or hand over, at the same moment: one of them is refused.
+    Index("uq_operator_owner", "role", unique=True, sqlite_where=_is_owner, postgresql_where=_is_owner),
+)
 
 contact = Table(
     "contact",
@@ -430,7 +452,8 @@ abnormal = Table(
 
 # ------------------------------------------------------------------ shipments
 
-_OPEN = text(f"stage < {int(Stage.SHIPPED)}")
+_DUE = text(DUE.replace("s.", ""))
+_ATTENTION = text(ATTENTION.replace("s.", ""))
 
 shipment = Table(
     "shipment",
@@ -462,8 +485,20 @@ shipment = Table(
     _text("courier"),
     _at("created_at", null=False),
     _at("changed_at", null=False),
-    Index("ix_shipment_open", "stage", "ship_by", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
-    Index("ix_shipment_stage_status", "stage", "status", "id"),
+    Index("ix_shipment_queue", "stage", _DUE, "id"),
+    Index("ix_shipment_status_queue", "stage", "status", _DUE, "id"),
+    # Few rows of many, with all that says why: a stage's troubles are counted and listed without its other shipments.
+    Index(
+        "ix_shipment_attention",
+        "stage",
+        _DUE,
+        "id",
+        "flags",
+        "status",
+        "hold_reason",
+        sqlite_where=_ATTENTION,
+        postgresql_where=_ATTENTION,
+    ),
     Index("ix_shipment_shipped", "shipped_at", "id"),
     CheckConstraint(f"stage BETWEEN {int(min(Stage))} AND {int(max(Stage))}", name="stage"),
     CheckConstraint("deducted IN (0, 1)", name="deducted"),

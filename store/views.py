@@ -11,6 +11,7 @@ from domain.facts import code_of, id_of
 from domain.filters import Term
 from domain.money import UNUSUAL_EXPONENTS, UnknownCurrency, format_minor
 from domain.text import phone_key
+from store.queue import DUE
 
 LIVE = "('requesting', 'waiting', 'obtained', 'unknown')"
 UNDER_WAY = "('queued', 'running', 'unknown')"
@@ -132,8 +133,10 @@ class _Where:
             case "flag":
                 return f"s.mark = {int(value)}" if value.isdecimal() else "1 = 0"
             case "batch":
+                name, _sep, code = value.partition("/")
+                stayed = f" AND bi.outcome = 'refused' AND bi.code = {self._name(code)}" if code else ""
                 return f"""EXISTS (SELECT 1 FROM batch_item bi JOIN batch ba ON ba.id = bi.batch_id
-                    WHERE bi.shipment_id = s.id AND ba.name = {self._name(value.upper())})"""
+                    WHERE bi.shipment_id = s.id AND ba.name = {self._name(name.upper())}{stayed})"""
             case "code":
                 return f"s.id = {id_of(value) or 0}"
             case "is":
@@ -186,7 +189,7 @@ def where(terms: Sequence[Term], stages: Sequence[Stage] = ()) -> tuple[str, dic
     return (" WHERE " + " AND ".join(conditions.sql) if conditions.sql else ""), conditions.params
 
 
-_ORDER = " ORDER BY CASE WHEN s.ship_by IS NULL THEN 1 ELSE 0 END, s.ship_by, s.id"
+_ORDER = f" ORDER BY {DUE}, s.id"
 
 
 async def listing(

@@ -35,9 +35,7 @@ class Twin:
             elif value is not False and value is not None:
                 argv.append(f"{flag}={value}")
         # A process group of its own: an interrupt in the terminal stops the parent, which then closes the twin.
-        self._process = subprocess.Popen(  # noqa: S603
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-        )
+        self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:

@@ -1,0 +1,258 @@
+"""The Textual app: one key gate for all screens, the read and the write side, the worker, and how it ends.
+
+It shows nothing itself; `screens.desk` does. Keys do not go through Textual's bindings but through the gate and the
+action table, save where a text field has the focus.
+"""
+
+import asyncio
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from textual import events
+from textual.app import App
+from textual.driver import Driver
+from textual.screen import Screen
+from textual.theme import BUILTIN_THEMES
+from textual.widgets import Input
+
+from console import styles
+from console.actions import keymap, only_looks
+from console.config import Config
+from console.eyes import Eyes, Wake
+from console.keeper import Keeper
+from console.keys import WINDOW_S, Gate, Key, Verdict, named
+from console.writer import Writer
+from domain.clock import Clock, now
+from domain.persons import Operator
+from domain.words import _
+from store.place import Place
+
+T = TypeVar("T")
+
+
+def counting_driver(base: type[Driver], app_box: "list[Console]") -> type[Driver]:
+    """A driver that notes each key the moment it is read, so that the gate knows of keys that still wait in the queue."""
+
+    class CountingDriver(base):  # type: ignore[misc, valid-type]
+        def process_message(self, message: Any) -> None:
+            """Runs in the input thread."""
+            if isinstance(message, events.Key) and app_box:
+                app_box[0].keys_read += 1
+            super().process_message(message)
+
+    return CountingDriver
+
+
+class Console(App[str]):
+    """The console over one database. `run()` returns '' or a word for the one who started it (`restart`, `practice`)."""
+
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS = []
+    CSS = """
+    Screen { background: $background; color: $foreground; }
+    Rows, Pane, Lines { scrollbar-size: 0 0; }
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        config: Config,
+        *,
+        person: str = "",
+        clock: Clock = now,
+        keep_worker: bool = True,
+        window_s: float = WINDOW_S,
+    ) -> None:
+        box: list[Console] = []
+        super().__init__(driver_class=None if _headless() else counting_driver(self.get_driver_class(), box))
+        box.append(self)
+        self.place, self.config, self.clock = place, config, clock
+        self.person: Operator | None = None
+        self.person_wanted = person or config.operator
+        self.keymap = keymap(config.keys)
+        self.gate = Gate(self._looks, window_s)
+        self.keys_read = 0
+        self._keys_seen = 0
+        self._last_typed: Key | None = None
+        self.eyes = Eyes(place)
+        self.wake = Wake(place)
+        self.writer = Writer(place)
+        self.keeper = Keeper(place, clock, lambda _text: None) if keep_worker else None
+        self.crash: BaseException | None = None
+        self.last_key_at = 0.0
+        self.register_theme(styles.DARK)
+        self.register_theme(styles.LIGHT)
+        wanted = config.theme if config.theme in {*BUILTIN_THEMES, styles.DARK.name, styles.LIGHT.name} else ""
+        self.theme = wanted or styles.DARK.name
+        self.animation_level = "none"
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's own choice for this system."""
+        return super().get_driver_class()
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The desk; a database without an owner first asks who is there."""
+        from console.screens.desk import Desk
+
+        return Desk()
+
+    # -------------------------------------------------------------- life
+
+    async def on_mount(self) -> None:
+        """Watch the terminal and look for lost input."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
+            loop.add_signal_handler(signal.SIGHUP, self._lost)
+            loop.add_signal_handler(signal.SIGTERM, self._lost)
+        if not self.is_headless:
+            self.set_interval(1.0, self._terminal_there)
+
+    def _terminal_there(self) -> None:
+        """A terminal that has gone leaves an input that never blocks: leave before the input thread spins."""
+        try:
+            there = os.isatty(0) and os.tcgetpgrp(0) >= 0
+        except OSError:
+            there = False
+        if not there:
+            self._lost()
+
+    def _lost(self) -> None:
+        """The terminal is gone or we are told to end: the worker finishes its jobs, nothing is asked."""
+        self.exit("")
+
+    async def close_all(self) -> None:
+        """Close the read and the write side."""
+        await self.writer.close()
+        await self.wake.close()
+        with contextlib.suppress(Exception):
+            await self.eyes.close()
+
+    # -------------------------------------------------------------- keys
+
+    def _looks(self, name: str) -> bool:
+        screen = self.screen
+        looks = getattr(screen, "looks", None)
+        if looks is not None:
+            return bool(looks(name))
+        return only_looks(self.keymap.get(name), name)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Every key of every screen passes here first."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            self._keys_seen += 1
+            self.last_key_at = time.monotonic()
+            await self._key(event)
+            return
+        if isinstance(event, events.Paste) and not event.is_forwarded and not isinstance(self.focused, Input):
+            self._burst(event.text)
+            return
+        await super().on_event(event)
+
+    async def _key(self, event: events.Key) -> None:
+        key = named(event.key, event.character, event.time)
+        if isinstance(self.focused, Input):
+            await self._typed(event, key)
+            return
+        self._last_typed = None
+        await self._follow(self.gate.feed(key))
+
+    async def _typed(self, event: events.Key, key: Key) -> None:
+        """A key for a text field. Enter right behind a letter is a scanner's: it does not answer a question."""
+        before, self._last_typed = self._last_typed, key if key.text else None
+        close = before is not None and before.name != "enter" and 0 <= key.at - before.at < self.gate.window_s
+        if key.name == "enter" and close:
+            self._say(_("Enter came with the scan: press Enter again to go on."))
+            return
+        if key.name in {"escape", "f9", "up", "down", "tab", "shift+tab"}:
+            await self._act(key)
+            return
+        if key.name in {"ctrl+q", "ctrl+c"}:
+            return
+        refuses = getattr(self.screen, "refuses", None)
+        if refuses is not None and refuses(key):
+            return
+        await super().on_event(event)
+
+    async def _follow(self, verdict: Verdict) -> None:
+        if verdict.burst:
+            self._burst(verdict.burst)
+        if verdict.act is not None:
+            await self._act(verdict.act)
+        if verdict.wait is not None:
+            self.set_timer(self.gate.window_s + 0.002, self._due)
+
+    async def _due(self) -> None:
+        """The time of the waiting key has passed; keys that are read, or wait to be read, come first."""
+        pending = self.gate.pending
+        if pending is None:
+            return
+        if self.keys_read > self._keys_seen or self._input_waits():
+            self.set_timer(0.005, self._due)
+            return
+        verdict = self.gate.due(time.monotonic())
+        if verdict.act is not None:
+            await self._act(verdict.act)
+        elif verdict.wait is not None:
+            self.set_timer(0.005, self._due)
+
+    def _input_waits(self) -> bool:
+        if self.is_headless:
+            return False
+        try:
+            return bool(select.select([0], [], [], 0)[0])
+        except (OSError, ValueError):
+            return False
+
+    async def _act(self, key: Key) -> None:
+        act = getattr(self.screen, "act", None)
+        if act is not None:
+            await act(key)
+
+    def _burst(self, text: str) -> None:
+        scanned = getattr(self.screen, "scanned", None)
+        if scanned is not None:
+            scanned(text)
+
+    def _say(self, text: str) -> None:
+        say = getattr(self.screen, "say", None)
+        if say is not None:
+            say(text)
+
+    # -------------------------------------------------------------- work beside the screen
+
+    def flow(self, work: Awaitable[Any]) -> None:
+        """Do something that asks or waits, beside the keys; a defect in it ends the console with a report."""
+        self.run_worker(self._guarded(work), group="flow", exit_on_error=False)
+
+    async def _guarded(self, work: Awaitable[Any]) -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            self._handle_exception(error)
+
+    async def write(self, act: Callable[[Any], Awaitable[T]]) -> Any:
+        """Run something over the pipeline in the writing thread."""
+        return await self.writer.do(act)
+
+    # -------------------------------------------------------------- crash
+
+    def _handle_exception(self, error: Exception) -> None:
+        """A defect of ours: no traceback with values on the screen; the one who started us writes the report."""
+        self.crash = self.crash or error
+        self._return_code = 1
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        self._close_messages_no_wait()
+
+
+def _headless() -> bool:
+    return not (sys.__stdin__ is not None and sys.__stdin__.isatty())

@@ -1,0 +1,98 @@
+"""How the console writes: a thread with the pipeline in it, so that keys never wait for a commit.
+
+The thread is started once the first rows are painted; what it needs (SQLAlchemy, the connectors) is imported there.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from domain.results import Refused
+from domain.words import _
+from store.place import Place
+
+if TYPE_CHECKING:
+    from pipeline.base import Pipeline
+
+T = TypeVar("T")
+log = logging.getLogger("shipdeck.console")
+
+
+class Writer:
+    """The write side of one console: `do` runs a coroutine over the pipeline in its thread, one after the other."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._started = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._pipeline: Pipeline | None = None
+        self._lock: asyncio.Lock | None = None
+
+    @property
+    def started(self) -> bool:
+        """Has the thread been started?"""
+        return self._thread is not None
+
+    def start(self) -> None:
+        """Start the thread and load the write side in it."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="shipdeck-writer", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
+        self._lock = asyncio.Lock()
+        self._loop.call_soon(self._started.set)
+        self._loop.call_soon(_load)
+        self._loop.run_forever()
+
+    async def do(self, act: "Callable[[Pipeline], Awaitable[T]]") -> T | Refused:
+        """Run `act` over the pipeline; what a person can mend comes back as a refusal in one sentence."""
+        self.start()
+        await asyncio.get_running_loop().run_in_executor(None, self._started.wait)
+        assert self._loop is not None
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._do(act), self._loop))
+
+    async def _do(self, act: "Callable[[Pipeline], Awaitable[T]]") -> T | Refused:
+        from console.handlers import explain
+
+        assert self._lock is not None
+        try:
+            async with self._lock:
+                if self._pipeline is None:
+                    from pipeline.base import Pipeline
+
+                    self._pipeline = await Pipeline.open(self._place)
+                return await act(self._pipeline)
+        except Exception as error:
+            sentence = explain(error)
+            log.exception("a command of the console failed") if sentence is None else log.warning("%s", sentence)
+            return Refused(
+                "own_error" if sentence is None else "not_written",
+                sentence or _("shipdeck itself failed on it: {error}").format(error=type(error).__name__),
+            )
+
+    async def close(self) -> None:
+        """Finish what is under way and close the database."""
+        if self._thread is None or self._loop is None:
+            return
+
+        async def end() -> None:
+            assert self._lock is not None
+            async with self._lock:
+                if self._pipeline is not None:
+                    await self._pipeline.aclose()
+                    self._pipeline = None
+
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(end(), self._loop))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+
+def _load() -> None:
+    """Import the write side while nobody waits for it."""
+    import pipeline.base
+    import pipeline.commands  # noqa: F401

@@ -306,7 +306,7 @@ CONSOLE: tuple[Action, ...] = (
     _own("palette", _("Commands"), _("what can be done with this selection"), ":", "f2", footer=180, sub="--help"),
     _own("sort", _("Turn the order round"), _("earliest or latest deadline first"), "o", sub="list"),
     _own("station", _("Station"), _("scan and pack"), "f10", "i", sub="station"),
-    _own("escape", _("Close"), _("close what is open, then the filter"), "escape"),
+    _own("escape", _("Leave"), _("close what is open, then the filter"), "escape"),
     _own("theme", _("Theme"), _("colours of this terminal")),
     _own("language", _("Language"), _("English, 简体中文")),
     _own("mark", _("Mark"), _("mark the row and go down"), "space", "insert", looks=False, footer=110),

@@ -55,7 +55,7 @@ class Console(App[str]):
     ENABLE_COMMAND_PALETTE = False
     BINDINGS = []
     CSS = """
-    Screen { background: $background; color: $foreground; }
+    Desk { background: $background; color: $foreground; }
     Rows, Pane, Lines { scrollbar-size: 0 0; }
     """
 

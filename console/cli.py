@@ -104,6 +104,8 @@ def build_parser() -> argparse.ArgumentParser:
         demo.add_argument("--faults", type=float, default=0.05 if name == "demo" else 0.0, metavar="SHARE")
         demo.add_argument("--seed", type=int, default=7)
         demo.add_argument("--keep", metavar="FOLDER", help=_("keep the practice database there"))
+        demo.add_argument("--ready", action="store_true", help=argparse.SUPPRESS)
+        demo.add_argument("--until-stdin-closes", action="store_true", help=argparse.SUPPRESS)
     add("doctor", _("check the books, the files and the machine"))
     backup = add("backup", _("copy the database while it is in use, and check the copy"))
     backup.add_argument("--to", metavar="FOLDER")
@@ -244,6 +246,7 @@ def _main(argv: Sequence[str] | None) -> int:
 
         sys.stdout.write(f"shipdeck {version('shipdeck')}\n")
         return 0
+    _speak()
     for stream in (sys.stdout, sys.stderr):
         if stream is None:
             return 1
@@ -259,7 +262,7 @@ def _main(argv: Sequence[str] | None) -> int:
         if not hasattr(options, name):
             setattr(options, name, default)
     options.who = options.who or os.environ.get("SHIPDECK_OPERATOR") or "owner"
-    if not options.command:
+    if not options.command or _opens_console(options):
         return _console(options)
     logging.basicConfig(
         level=logging.INFO if options.verbose else logging.ERROR,
@@ -271,13 +274,33 @@ def _main(argv: Sequence[str] | None) -> int:
     return _run(options)
 
 
+def _speak() -> None:
+    """The language of `config.toml`, where the environment names none: before any table of texts is imported."""
+    if os.environ.get("SHIPDECK_LANG"):
+        return
+    from console.config import configured_language
+
+    if language := configured_language():
+        os.environ["SHIPDECK_LANG"] = language
+
+
+def _opens_console(options: argparse.Namespace) -> bool:
+    """Demo and practice open the console where there is a terminal."""
+    worlds = options.command in {"demo", "practice"} and not options.headless and not options.json
+    return worlds and sys.stdin.isatty() and sys.stdout.isatty()
+
+
 def _console(options: argparse.Namespace) -> int:
-    """The console, for who names no command."""
+    """The console, for who names no command, and for demo and practice on a terminal."""
     from console.launch import start
     from console.output import complain
     from store.place import BadPlace
 
     try:
+        if options.command:
+            from console.practice import open_console
+
+            return open_console(options)
         return start(options)
     except BadPlace as error:
         complain(str(error))

@@ -46,7 +46,7 @@ def header(stage: Stage | None, width: int) -> str:
         Stage.SHIPPED: _("Told"),
     }.get(stage or Stage.CLOSED, _("Where"))
     line = (
-        f"       {fit(_('Code'), 7)} {fit(_('By'), 5, True)} {fit(_('Shop'), 8)} {fit(_('Buyer'), 10)} {fit(_('To'), 11)} "
+        f"       {fit(_('Code'), 7)} {fit(_('By'), 5, True)} {fit(_('Shop'), 8)} {fit(_('Buyer'), 10)} {fit(_('Goes to'), 11)} "
         f"{fit(_('Items'), 15)} {fit(last, 10, stage in {None, Stage.REVIEW})}"
     )
     if width >= WIDE:

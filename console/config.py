@@ -67,6 +67,15 @@ def load(file: Path | None = None) -> Config | Refused:
     return config
 
 
+def configured_language() -> str:
+    """The language alone, '' for none or an unreadable file (which `load` complains about)."""
+    try:
+        value = tomllib.loads(config_file().read_text(encoding="utf-8")).get("language", "")
+    except (OSError, ValueError):
+        return ""
+    return value if isinstance(value, str) else ""
+
+
 def _wrong(file: Path, name: str) -> Refused:
     return Refused(
         "bad_config", _("{file}: {name} is not known, or has another type.").format(file=file, name=name), name

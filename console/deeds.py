@@ -13,7 +13,7 @@ from console.actions import ACTIONS, ALL, CONSOLE, Action
 from console.keys import Key
 from console.screens.dialogs import Ask, Choice, Choose, Form, FormField, Read
 from console.widgets.lines import Styled
-from console.wording import MENDS, STAGES, batch_words, reason_words
+from console.wording import MENDS, STAGES, batch_words, reason_word, reason_words
 from domain.enums import Stage
 from domain.facts import code_of
 from domain.results import Refused
@@ -77,6 +77,8 @@ class Deeds:
 
     async def who_is_there(self) -> None:
         """The person who was last at this keyboard; the first start of all makes the owner."""
+        from pipeline import persons
+
         app = self.desk.console_app
         people = [o for o in await app.eyes.look(people_views.operators) if o.active]
         wanted = app.person_wanted
@@ -87,6 +89,10 @@ class Deeds:
             else:
                 await self.choose_person(None)
         elif not people:
+            if self.desk.facts is not None and self.desk.facts.practice and wanted:
+                made = await app.write(partial(persons.first_owner, name=wanted))
+                if not isinstance(made, Refused):
+                    app.person = made
             await self._make_owner()
         self.desk.paint_all()
 
@@ -595,13 +601,16 @@ class Deeds:
         marked = len(chosen)
         line = _("{n} marked: {go} go, {stay} stay").format(n=marked, go=go, stay=stay)
         if reasons:
-            line += " (" + ", ".join(f"{n} {code}" for code, n in reasons.most_common(4)) + ")"
+            line += " (" + ", ".join(f"{n} {reason_word(code)}" for code, n in reasons.most_common(4)) + ")"
         if not go:
             first = would.refused[0]
             mend = MENDS.get(first.code, "")
             self.desk.say(reason_words(first.code, first.reason) + (f"  {mend}" if mend else ""), bad=True)
             return False
-        lines = [line, *(f"{code}: {reason_words(code, sentences[code])}" for code, _n in reasons.most_common(4))]
+        lines = [
+            line,
+            *(f"{reason_word(code)}: {reason_words(code, sentences[code])}" for code, _n in reasons.most_common(4)),
+        ]
         if command == "ship":
             lines.append(
                 _("Stock is deducted now; the platforms are told after the grace, until then u takes it back.")
@@ -668,7 +677,7 @@ class Deeds:
         stayed = sum(refused.values())
         pieces: list[tuple[str, str]] = [(text, "good" if not stayed else "text")]
         if stayed:
-            reasons = ", ".join(f"{n} {code}" for code, n in Counter(refused).most_common(3))
+            reasons = ", ".join(f"{n} {reason_word(code)}" for code, n in Counter(refused).most_common(3))
             pieces.append((", " + _("{n} stayed: {reasons}").format(n=stayed, reasons=reasons), "warn"))
             pieces.append(("  " + _("l opens"), "dim"))
         self.desk.batch_line = tuple(pieces)

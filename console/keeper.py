@@ -98,7 +98,7 @@ class Keeper:
 
     def _word(self, word: bytes) -> None:
         child = self._child
-        if child is None or child.stdin is None:
+        if child is None or child.stdin is None or child.stdin.closed:
             return
         with contextlib.suppress(OSError):
             child.stdin.write(word)

@@ -70,7 +70,7 @@ def _prepare(place: Place, config: Config) -> Refused | None:
     except (Damaged, TooNew) as error:
         return Refused("unusable", str(error))
     if found != HEAD:
-        if not found and not config.language:
+        if not found and not config.language and not os.environ.get("SHIPDECK_LANG"):
             _first_language(config)
         import asyncio
 
@@ -98,20 +98,42 @@ def _first_language(config: Config) -> None:
     from console import config as settings
     from domain.words import LANGUAGES
 
-    names = "   ".join(f"{n} {name}" for n, (_code, name) in enumerate(LANGUAGES, 1))
-    sys.stdout.write(f"\nshipdeck\n\n  Language / 语言:   {names}\n\n  > ")
+    sys.stdout.write("\x1b[2J\x1b[H\n   shipdeck\n\n   Language / 语言\n\n")
+    for n, (_code, name) in enumerate(LANGUAGES, 1):
+        sys.stdout.write(f"     {n}  {name}\n")
+    sys.stdout.write("\n")
     sys.stdout.flush()
     while True:
-        line = sys.stdin.readline()
-        if not line:
+        answer = _one_key().translate(str.maketrans("１２３", "123"))
+        if answer == "":
             return
-        answer = line.strip().translate(str.maketrans("１２３", "123"))
         if answer.isdecimal() and 1 <= int(answer) <= len(LANGUAGES):
             config.language = LANGUAGES[int(answer) - 1][0]
             settings.save(config)
             os.execv(sys.executable, [sys.executable, "-P", "-m", "console.cli", *sys.argv[1:]])
-        sys.stdout.write("  > ")
-        sys.stdout.flush()
+
+
+def _one_key() -> str:
+    """One key of a person; several within 40 ms are a scan or a paste and count as `?`. '' when the terminal is gone."""
+    import termios
+    import tty
+
+    before = termios.tcgetattr(0)
+    try:
+        tty.setcbreak(0)
+        text = os.read(0, 1024)
+        while text and select.select([0], [], [], 0.04)[0]:
+            more = os.read(0, 1024)
+            if not more:
+                break
+            text += more
+    except OSError:
+        return ""
+    finally:
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(0, termios.TCSADRAIN, before)
+    key = text.decode("utf-8", "replace")
+    return key if len(key) <= 1 else "?"
 
 
 def run(place: Place, config: Config, *, person: str = "", keep_worker: bool = True) -> str | None:

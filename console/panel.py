@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from console.actions import ALL, forward_of, key_name
-from console.cells import clean, fit, wrap
+from console.cells import cells, clean, fit, wrap
 from console.widgets.lines import Styled
 from console.wording import (
     FLAGS,
@@ -143,7 +143,7 @@ def _goods(add: Any, lines: list[Styled], one: Mapping[str, Any], free: Mapping[
         tail = _("free {n}").format(n=known) if known is not None else ("" if line["matched"] else _("unmatched"))
         short = known is not None and known < line["quantity"]
         sku = clean(line["sku"] or "-", 10)
-        room = inner - 15 - len(tail) - 1
+        room = inner - 15 - cells(tail) - 1
         text = f" {line['quantity']:>3} {sku} {clean(line['name'], max(4, room))} "
         lines.append(((text, "text"), (tail, "bad" if short or not line["matched"] else "dim")))
     service = f"{safe(one['carrier'])}/{safe(one['service'])}" if one["service"] else "-"

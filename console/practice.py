@@ -1,14 +1,19 @@
 """`shipdeck practice`: a practice database with a simulated shop and carrier, alive until it is stopped.
 
 Orders keep arriving, a worker runs, nothing leaves this machine. Every start begins anew in a folder of its own; labels
-say PRACTICE. Another terminal works in it by naming the database that is printed.
+say PRACTICE. On a terminal the console opens in that world; without one (`--headless`) another terminal works in it by
+naming the database that is printed.
 """
 
 import argparse
 import asyncio
 import contextlib
+import json
+import os
 import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -17,12 +22,50 @@ from connectors.simulated.launch import Twin
 from console.output import complain, emit, say
 from domain.results import Refused
 from domain.words import _
-from pipeline import setup
+from pipeline import setup, stocktaking
 from pipeline.base import Pipeline
-from pipeline.worker import Worker, stop_on_signals
+from pipeline.worker import Worker, stop_on_signals, sync_now
+from store import accounts, books
 from store.place import Place, private_directory
 
 ARRIVE_S = 20.0
+
+
+def open_console(options: argparse.Namespace) -> int:
+    """Start a practice world as a child and open the console in it; the world ends with the console."""
+    from console.config import load
+    from console.launch import run
+
+    config = load()
+    if isinstance(config, Refused):
+        complain(config.message)
+        return 1
+    say(_("Setting the practice world up ..."))
+    command = [sys.executable, "-P", "-m", "console.cli", "practice", "--headless", "--json", "--until-stdin-closes"]
+    command += ["--orders", str(options.orders), "--faults", str(options.faults), "--seed", str(options.seed)]
+    if options.keep:
+        command += ["--keep", options.keep]
+    if options.command == "demo":
+        command.append("--ready")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as world:
+        assert world.stdout is not None
+        assert world.stdin is not None
+        told = world.stdout.read()
+        try:
+            where = json.loads(told)
+        except ValueError:
+            world.wait()
+            complain(_("The practice world could not be set up."))
+            return 1
+        os.environ["SHIPDECK_DB"], os.environ["SHIPDECK_KEY_FILE"] = where["database"], where["key_file"]
+        from store.place import find
+
+        word = run(find(), config, person=config.operator or "anna", keep_worker=False)
+        world.stdin.close()
+        world.wait()
+    if word == "restart":
+        os.execv(sys.executable, [sys.executable, "-P", "-m", "console.cli", *sys.argv[1:]])
+    return 0 if word is not None else 1
 
 
 async def run_practice(options: argparse.Namespace) -> int:
@@ -42,12 +85,20 @@ async def run_practice(options: argparse.Namespace) -> int:
             if refused is not None:
                 complain(refused.message)
                 return 1
+            if options.ready:
+                await _make_ready(p)
             if options.faults:
                 shop.admin("POST", "faults", {"rate": options.faults, "seed": options.seed})
             _tell(options, place)
+            if options.until_stdin_closes:
+                # Whoever waits for the place of the database reads to the end of our output.
+                sys.stdout.flush()
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             arriving = asyncio.create_task(_arrive(shop, options.seed))
             worker = Worker(p)
             stop_on_signals(worker)
+            if options.until_stdin_closes:
+                asyncio.get_running_loop().add_reader(0, worker.ask_to_stop)
             try:
                 await worker.run()
             finally:
@@ -71,9 +122,20 @@ def _fresh(folder: Path) -> Place | Refused:
     return Place("", folder / "practice.sqlite", folder / "key", folder / "backups")
 
 
+async def _make_ready(p: Pipeline) -> None:
+    """For who wants to see it at once: orders read, cut over, goods in stock, one SKU scarce."""
+    await sync_now(p, 1, ("products", "orders"))
+    await setup.cut_over(p, 1, "ship_these", "")
+    for n, sku in enumerate((await books.unique_skus(p.store))[:12]):
+        await stocktaking.change(p, sku, "receive", 3 if n == 0 else 500, "")
+
+
 async def _set_up(p: Pipeline, shop: Twin, carrier: Twin, papers: Path) -> Refused | None:
     private_directory(papers)
-    shop_fields = {"url": shop.url, "orders_every_s": "10"}
+    async with p.store.transaction() as tx:
+        await accounts.mark_practice(tx)
+    patience = {"timeout_s": "5", "settle_s": "5"}
+    shop_fields = {"url": shop.url, "orders_every_s": "10", **patience}
     answers = (
         await setup.add_shop(
             p,
@@ -83,7 +145,7 @@ async def _set_up(p: Pipeline, shop: Twin, carrier: Twin, papers: Path) -> Refus
             {k: str(shop.hello[k]) for k in ("consumer_key", "consumer_secret")},
         ),
         await setup.add_carrier(
-            p, "simulated", "SimPost", {"url": carrier.url}, {"token": str(carrier.hello["token"])}
+            p, "simulated", "SimPost", {"url": carrier.url, **patience}, {"token": str(carrier.hello["token"])}
         ),
         await setup.add_carrier(
             p,

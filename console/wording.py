@@ -38,7 +38,7 @@ SUBLISTS: dict[Stage, tuple[tuple[str, str], ...]] = {
     ),
     Stage.PROCESSING: (
         ("all", _("all")),
-        ("ready", _("ready")),
+        ("ready", _("all set")),
         ("no_service", _("no service")),
         ("customs", _("customs open")),
         ("problems", _("problems")),
@@ -75,7 +75,7 @@ SUBLISTS: dict[Stage, tuple[tuple[str, str], ...]] = {
 
 STATUSES: dict[str, str] = {
     "open": _("open"),
-    "ready": _("ready"),
+    "ready": _("all set"),
     "requesting": _("asking"),
     "waiting": _("waits"),
     "obtained": _("obtained"),
@@ -238,6 +238,45 @@ EVENTS: dict[str, str] = {
     "after_sale_opened": _("after-sale case opened"),
     "after_sale_withdrawn": _("after-sale case withdrawn"),
 }
+
+
+REASONS: dict[str, str] = {
+    "note_unread": _("notes"),
+    "address_incomplete": _("address"),
+    "house_number_missing": _("address"),
+    "after_sale": _("refund"),
+    "held": _("held"),
+    "unpaid": _("unpaid"),
+    "order_on_hold": _("held by the platform"),
+    "first_import": _("first import"),
+    "unmatched": _("unmatched"),
+    "no_service": _("no service"),
+    "customs_missing": _("customs"),
+    "not_printed": _("not printed"),
+    "already_printed": _("printed already"),
+    "print_asked": _("being printed"),
+    "short": _("short"),
+    "out_of_stock": _("out of stock"),
+    "label_stale": _("label stale"),
+    "lines_changed": _("changed"),
+    "stopped": _("stopped"),
+    "order_cancelled": _("cancelled"),
+    "order_refunded": _("refunded"),
+    "changed_since": _("changed meanwhile"),
+    "wrong_stage": _("another stage"),
+    "wrong_status": _("another status"),
+    "has_waybill": _("has a number"),
+    "shop_unbound": _("shop unbound"),
+    "shipped_elsewhere": _("shipped elsewhere"),
+    "check_failed": _("not checked"),
+    "viewer_only": _("may only look"),
+}
+"""Reason code → the word or two that stand in a batch's line; the sentence stands with the row."""
+
+
+def reason_word(code: str) -> str:
+    """A reason in a word or two; its code where there is none."""
+    return REASONS.get(code) or safe(code, 40)
 
 
 def event_text(kind: str) -> str:

@@ -10,16 +10,19 @@ from msgspec import Struct
 
 from connectors import registry
 from connectors.carriers.pool import check_number, normalise_number
-from connectors.contract import Checked, Field, Printed, PrintRequest
+from connectors.contract import Checked, Field, Printed, PrintRequest, ShopConnector
 from connectors.http import WireError
 from connectors.paper.documents import Slip, SlipLine, packing_slip
 from domain.clock import SECOND
+from domain.facts import ShopFacts
+from domain.imports import ImportPolicy
 from domain.records import Address
 from domain.results import NotActed, Refused, Unauthorised, Unknown
 from domain.settings import CALL_SETTINGS, ShopSettings, call_setting, changed, is_setting
 from domain.words import _
 from pipeline import persons
 from pipeline.base import Pipeline, load_settings
+from pipeline.sync import policy_of
 from store import accounts, leases, outbox, shops
 from store.database import Tx, as_json, from_json
 
@@ -93,10 +96,34 @@ def refused(error: WireError) -> Refused:
             return Refused(code, message)
 
 
-async def add_shop(
-    p: Pipeline, platform: str, name: str, given: Mapping[str, str], secrets: Mapping[str, str], who: str = ""
-) -> Set | Refused:
-    """Bind a shop: its connector's test call must succeed first."""
+def _at_field(error: WireError, fields: Sequence[Field]) -> Refused:
+    """A failed test call as a refusal that names the field to look at: a secret where it was not taken, else the address."""
+    answer = refused(error)
+    if answer.field:
+        return answer
+    keys = isinstance(error.outcome, Unauthorised)
+    at = (
+        next((f.name for f in fields if f.secret), "")
+        if keys
+        else next((f.name for f in fields if f.name == "url"), "")
+    )
+    return msgspec.structs.replace(answer, field=at)
+
+
+class _Wanted(Struct, frozen=True):
+    """A shop that is to be bound: its values sorted and found good, nobody called yet."""
+
+    name: str
+    kind: type[ShopConnector]
+    settings: dict[str, Any]
+    secrets: dict[str, str]
+    before: int | None
+    """The unbound shop that it takes up again."""
+
+
+async def _wanted(
+    p: Pipeline, platform: str, name: str, given: Mapping[str, str], secrets: Mapping[str, str], who: str
+) -> _Wanted | Refused:
     if refusal := _bad_name(name) or await persons.refusal(p, who):
         return refusal
     try:
@@ -110,13 +137,61 @@ async def add_shop(
     before = await _bound_before(p, platform, name, settings)
     if isinstance(before, Refused):
         return before
-    binding = p.binding(name, settings, sealed, kind.declaration.limits)
+    return _Wanted(name, kind, settings, sealed, before)
+
+
+async def _test_call(
+    p: Pipeline, kind: type[ShopConnector], name: str, settings: dict[str, Any], secrets: dict[str, str]
+) -> Checked | Refused:
+    """Ask a shop with these values; nothing is kept."""
+    binding = p.binding(name, settings, secrets, kind.declaration.limits)
     try:
-        checked = await kind(binding).check()
+        return await kind(binding).check()
     except WireError as error:
-        return refused(error)
+        return _at_field(error, kind.declaration.fields)
     finally:
         await binding.http.aclose()
+
+
+async def try_shop(
+    p: Pipeline, platform: str, name: str, given: Mapping[str, str], secrets: Mapping[str, str], who: str = ""
+) -> Checked | Refused:
+    """What `add_shop` would find with these values: the same refusals, the same test call, nothing kept."""
+    wanted = await _wanted(p, platform, name, given, secrets, who)
+    if isinstance(wanted, Refused):
+        return wanted
+    return await _test_call(p, wanted.kind, name, wanted.settings, wanted.secrets)
+
+
+def first_import(p: Pipeline, platform: str, given: Mapping[str, str], found: Checked) -> ImportPolicy:
+    """Which orders a shop's first import would take, were it bound now with values that `try_shop` found good."""
+    declaration = registry.shop(platform).declaration
+    settings = ShopSettings()
+    for name, value in given.items():
+        answer = changed(settings, name, value) if is_setting(name) else settings
+        settings = settings if isinstance(answer, Refused) else answer
+    facts = ShopFacts(0, "", platform, _zone(found.zone), True, settings, declaration.capabilities)
+    return policy_of(facts, found.currency, p.clock())
+
+
+async def add_shop(
+    p: Pipeline,
+    platform: str,
+    name: str,
+    given: Mapping[str, str],
+    secrets: Mapping[str, str],
+    who: str = "",
+    *,
+    found: Checked | None = None,
+) -> Set | Refused:
+    """Bind a shop: its connector's test call must succeed first. `found` is what `try_shop` answered to the same values."""
+    wanted = await _wanted(p, platform, name, given, secrets, who)
+    if isinstance(wanted, Refused):
+        return wanted
+    checked = found or await _test_call(p, wanted.kind, name, wanted.settings, wanted.secrets)
+    if isinstance(checked, Refused):
+        return checked
+    settings, before = wanted.settings, wanted.before
     policy = msgspec.convert({k: v for k, v in settings.items() if is_setting(k)}, ShopSettings)
     async with p.store.transaction() as tx:
         await accounts.install_code(tx)
@@ -130,7 +205,7 @@ async def add_shop(
             shop_id = before
             await shops.bind_again(tx, shop_id, settings)
         account = f"shop:{shop_id}"
-        await accounts.set_secrets(tx, p.sealer, account, sealed)
+        await accounts.set_secrets(tx, p.sealer, account, wanted.secrets)
         await accounts.set_task(tx, account, "orders", policy.orders_every_s * SECOND, tx.now)
         await accounts.set_task(tx, account, "products", policy.products_every_s * SECOND, tx.now)
     return Set(shop_id, name, checked)
@@ -138,17 +213,13 @@ async def add_shop(
 
 async def _bound_before(p: Pipeline, platform: str, name: str, settings: Mapping[str, Any]) -> int | Refused | None:
     """The unbound shop that this one takes up again, None for a new one; a shop is never bound twice."""
-    address = str(settings.get("url", "")).rstrip("/").lower()
+    address = _address(settings)
     async with p.store.reading() as tx:
         rows = await accounts.shops(tx)
     for row in rows:
-        same = (
-            row.platform == platform
-            and address
-            and str(from_json(row.settings).get("url", "")).rstrip("/").lower() == address
-        )
+        same = row.platform == platform and address and _address(from_json(row.settings)) == address
         if same and row.bound:
-            return Refused("already_bound", _("That shop is bound already, as {name}.").format(name=row.name), "url")
+            return _already_bound(row.name)
         if same and row.name != name:
             return Refused(
                 "bound_before",
@@ -162,6 +233,14 @@ async def _bound_before(p: Pipeline, platform: str, name: str, settings: Mapping
                 return int(row.id)
             return Refused("name_taken", _("There is a shop of that name already."), "name")
     return None
+
+
+def _address(settings: Mapping[str, Any]) -> str:
+    return str(settings.get("url", "")).rstrip("/").lower()
+
+
+def _already_bound(name: str) -> Refused:
+    return Refused("already_bound", _("That shop is bound already, as {name}.").format(name=name), "url")
 
 
 def _bad_name(name: str) -> Refused | None:
@@ -195,15 +274,10 @@ async def check_shop(p: Pipeline, shop_id: int) -> Checked | Refused:
     return checked
 
 
-async def set_shop(
-    p: Pipeline, shop_id: int, given: Mapping[str, str], secrets: Mapping[str, str], who: str = ""
-) -> dict[str, Any] | Refused:
-    """Change settings, binding fields or secrets of a shop."""
-    if refusal := await persons.refusal(p, who):
-        return refusal
-    async with p.store.reading() as tx:
-        row = await accounts.shop(tx, shop_id)
-    assert row is not None
+def _changed_settings(
+    row: Any, given: Mapping[str, str], secrets: Mapping[str, str]
+) -> tuple[dict[str, Any], ShopSettings] | Refused:
+    """A shop's settings with these changes, and its policy; or what is wrong with them."""
     settings = from_json(row.settings)
     policy = load_settings(row.settings)
     fields = {f.name: f for f in registry.shop(row.platform).declaration.fields}
@@ -216,17 +290,37 @@ async def set_shop(
                 return answer
             policy = answer
             settings[name] = getattr(policy, name)
+        elif name in CALL_SETTINGS and not value.strip():
+            settings[name] = ""  # As the platform declares it.
         elif name in CALL_SETTINGS or name == "allow_plain_http":
             if refusal := call_setting(name, value):
                 return refusal
             settings[name] = value
         elif name in fields:
+            if fields[name].required and not value.strip():
+                return Refused("missing_field", _("{label} is missing.").format(label=fields[name].label), name)
             settings[name] = value
         else:
             return Refused("unknown_field", _("There is no setting {name}.").format(name=name), name)
     for name in secrets:
         if name not in fields or not fields[name].secret:
             return Refused("unknown_field", _("There is no secret field {name}.").format(name=name), name)
+    return settings, policy
+
+
+async def set_shop(
+    p: Pipeline, shop_id: int, given: Mapping[str, str], secrets: Mapping[str, str], who: str = ""
+) -> dict[str, Any] | Refused:
+    """Change settings, binding fields or secrets of a shop."""
+    if refusal := await persons.refusal(p, who):
+        return refusal
+    async with p.store.reading() as tx:
+        row = await accounts.shop(tx, shop_id)
+    assert row is not None
+    answer = _changed_settings(row, given, secrets)
+    if isinstance(answer, Refused):
+        return answer
+    settings, policy = answer
     async with p.store.transaction() as tx:
         if IMPORT_RULES & given.keys() and (refusal := await _importing(tx, shop_id)):
             return refusal
@@ -236,6 +330,45 @@ async def set_shop(
             await accounts.set_task(tx, f"shop:{shop_id}", kind, every * SECOND, tx.now)
     p.forget(f"shop:{shop_id}")
     return dict(settings)
+
+
+async def rebind_shop(
+    p: Pipeline, shop_id: int, given: Mapping[str, str], secrets: Mapping[str, str], who: str = ""
+) -> Checked | Refused:
+    """Change binding fields or secrets of a bound shop, after a test call with them; what fails it is not kept."""
+    if refusal := await persons.refusal(p, who):
+        return refusal
+    async with p.store.reading() as tx:
+        row = await accounts.shop(tx, shop_id)
+        others = [other for other in await accounts.shops(tx) if other.id != shop_id]
+        kept = await accounts.get_secrets(tx, p.sealer, f"shop:{shop_id}") if row.bound else {}
+    if not row.bound:
+        return Refused("shop_unbound", _("The shop {name} is unbound.").format(name=row.name))
+    answer = _changed_settings(row, given, secrets)
+    if isinstance(answer, Refused):
+        return answer
+    settings, _policy = answer
+    address = _address(settings)
+    for other in others:
+        if address and other.platform == row.platform and _address(from_json(other.settings)) == address:
+            return _already_bound(other.name)
+    checked = await _test_call(p, registry.shop(row.platform), row.name, settings, {**kept, **secrets})
+    if isinstance(checked, Refused):
+        return checked
+    done = await set_shop(p, shop_id, given, secrets, who)
+    if isinstance(done, Refused):
+        return done
+    async with p.store.transaction() as tx:
+        await outbox.resume(tx, f"shop:{shop_id}")
+        await accounts.update(tx, "shop", shop_id, {"checked_at": tx.now, "currency": checked.currency})
+    return checked
+
+
+async def import_policy(p: Pipeline, shop_id: int) -> ImportPolicy:
+    """How a shop's orders are taken over, its settings and the platform's defaults resolved."""
+    async with p.store.reading() as tx:
+        row = await accounts.shop(tx, shop_id)
+    return policy_of(p.shop_facts(row), row.currency, row.connected_at)
 
 
 async def unbind_shop(p: Pipeline, shop_id: int, who: str) -> int | Refused:
@@ -399,8 +532,10 @@ async def set_sender(p: Pipeline, warehouse: str, given: Mapping[str, str], who:
     return msgspec.convert(sender, Address)
 
 
-async def test_printer(p: Pipeline, printer_id: int) -> str | Refused:
+async def test_printer(p: Pipeline, printer_id: int, who: str = "") -> str | Refused:  # noqa: PT028
     """Print a test page; returns what the printer calls the job."""
+    if refusal := await persons.refusal(p, who):
+        return refusal
     label = packing_slip(
         Slip(code="TEST", recipient=Address(name="shipdeck"), lines=(SlipLine("TEST", "测试 Zażółć", 1),))
     )

@@ -27,6 +27,11 @@ async def installed(tx: Tx) -> str:
     return str(await tx.value("SELECT value FROM meta WHERE key = 'install'") or "")
 
 
+async def mark_practice(tx: Tx) -> None:
+    """This database is for practice: every screen says so."""
+    await tx.run("INSERT INTO meta (key, value) VALUES ('practice', 'yes') ON CONFLICT (key) DO NOTHING")
+
+
 async def set_secrets(tx: Tx, sealer: Sealer, account: str, values: Mapping[str, str]) -> None:
     """Keep secrets of an account, sealed. A missing key file is made only while the database holds no secret yet."""
     if not values:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, ClassVar
 
 from console.actions import ACTIONS, ALL, Action, backward_of, forward_of
+from console.cells import cells
 from console.columns import header
 from console.keys import Key
 from console.marks import Marks
@@ -227,8 +228,8 @@ class Orders(Place):
                     (f"[{text}]" if n == self.sublist else f" {text} ", "sub.on" if n == self.sublist else "sub")
                 )
         tail = self._tail()
-        used = sum(len(t) for t, _s in pieces)
-        if used + len(tail) + 2 <= width or self.filter_text or self.problems or self.only is not None:
+        used = sum(cells(t) for t, _s in pieces)
+        if used + cells(tail) + 2 <= width or self.filter_text or self.problems or self.only is not None:
             pieces.append(("  ", "sub"))
             bad = bool(self.filter_text or self.problems or self.only is not None)
             pieces.append((tail, "warn" if bad else "sub"))

@@ -416,10 +416,19 @@ class Desk(Screen[None]):
             name = SHORT_STAGES[stage] if narrow else STAGES[stage]
             self._tab(pieces, f"{int(stage)} {name}", n, bad, self.stage is stage, narrow)
         jobs = self.facts.jobs if self.facts else 0
-        for digit, name, n in ((6, "jobs", jobs), (7, "today", 0), (8, "stock", 0), (9, "settings", 0)):
-            title = ALL[name].title if width >= 120 and name != "settings" else ""
-            text = f"{digit} {title}".rstrip() if title else str(digit)
+        others = (
+            (6, "jobs", _("Jobs"), jobs),
+            (7, "today", _("Today"), 0),
+            (8, "stock", _("Stock"), 0),
+            (9, "settings", _("Shops"), 0),
+        )
+        used = sum(cells(t) for t, _s in pieces)
+        for left, (digit, name, title, n) in enumerate(others):
+            text = f"{digit} {title}"
+            if used + cells(text) + 3 + 4 * (len(others) - left - 1) > width or narrow:
+                text = str(digit)
             self._tab(pieces, text, n or None, 0, here == name, narrow)
+            used += cells(text) + 2
         return pieces
 
     def _tab(self, pieces: list[tuple[str, str]], text: str, n: int | None, bad: int, on: bool, narrow: bool) -> None:

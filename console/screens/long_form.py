@@ -1,0 +1,179 @@
+"""A form of any length: one line per field, scrolled so that the field in focus is seen, its help written out below."""
+
+from collections.abc import Callable, Sequence
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Input
+
+from console.cells import cells, fit, wrap
+from console.keys import Key
+from console.screens.dialogs import Dialog, FormField
+from console.widgets.lines import Lines, Styled
+from domain.text import safe
+from domain.words import _
+
+WIDTH = 104
+HELP, SAY = 2, 3
+"""Lines kept for the help of the field in focus, and for what is wrong."""
+
+
+class LongForm(Dialog[dict[str, str]]):
+    """As `Form`, which shows a few fields with room around them; this one takes as many as there are.
+
+    Gives every field by name. `check` looks at the fields before the form closes: (field, sentence) keeps it open there.
+    """
+
+    DEFAULT_CSS = """
+    LongForm > Vertical { width: 104; }
+    LongForm #fields { scrollbar-size: 0 0; background: $surface; }
+    LongForm #fields Horizontal { height: 1; }
+    LongForm #fields Lines { width: 30; }
+    LongForm #fields Input { width: 1fr; }
+    """
+
+    def __init__(
+        self,
+        title: str,
+        fields: Sequence[FormField],
+        *,
+        at: str = "",
+        notes: Sequence[str] = (),
+        message: str = "",
+        check: Callable[[dict[str, str]], tuple[str, str] | None] | None = None,
+        opened_by: Key | None = None,
+    ) -> None:
+        super().__init__(opened_by)
+        self.title_text, self.fields, self.first, self.notes = title, list(fields), at, list(notes)
+        self.message, self.check = message, check
+
+    # -------------------------------------------------------------- layout
+
+    def compose(self) -> ComposeResult:
+        """Its widgets."""
+        notes = self._notes()
+        with Vertical():
+            yield Lines(1, "ask", id="title")
+            if notes:
+                yield Lines(len(notes), "ask", id="notes")
+            with VerticalScroll(id="fields", can_focus=False) as box:
+                box.styles.height = self._room()
+                for field in self.fields:
+                    with Horizontal():
+                        yield Lines(1, "ask", id=f"label_{field.name}")
+                        yield Input(
+                            value=safe(field.value, 2000),
+                            id=f"field_{field.name}",
+                            password=field.secret,
+                            compact=True,
+                            select_on_focus=False,
+                        )
+            yield Lines(HELP, "ask", id="help")
+            yield Lines(SAY, "ask", id="say")
+            yield Lines(1, "ask", id="keys")
+
+    @property
+    def _inner(self) -> int:
+        return max(20, min(WIDTH, self.app.size.width) - 4)
+
+    def _notes(self) -> list[str]:
+        return [part for note in self.notes for part in wrap(note, self._inner)]
+
+    def _room(self) -> int:
+        """Lines for the fields: all of them where the terminal is high enough."""
+        around = 2 + 1 + len(self._notes()) + HELP + SAY + 1
+        return max(1, min(len(self.fields), self.app.size.height - around))
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Another terminal, another number of lines."""
+        self.query_one("#fields").styles.height = self._room()
+        self.call_after_refresh(self._reveal)
+
+    def on_mount(self) -> None:
+        """Show what it was made with, at the field that was asked for."""
+        self.query_one("#title", Lines).show(((self.title_text, "ask.title"),))
+        if notes := self._notes():
+            self.query_one("#notes", Lines).show(*(((part, "ask.dim"),) for part in notes))
+        for field in self.fields:
+            self.query_one(f"#label_{field.name}", Lines).show(((fit(safe(field.label, 80), 29), "ask"),))
+        self.say(self.message)
+        self._go_to(self.first if any(f.name == self.first for f in self.fields) else self.fields[0].name)
+
+    # -------------------------------------------------------------- moving
+
+    def _go_to(self, name: str) -> None:
+        box = self.query_one(f"#field_{name}", Input)
+        box.focus()
+        box.cursor_position = len(box.value)
+
+    def on_descendant_focus(self, _event: events.DescendantFocus) -> None:
+        """The help follows the focus."""
+        at = self._at
+        field = self.fields[at]
+        hints = [safe(field.help, 400)] if field.help else []
+        if field.choices:
+            hints.append(" / ".join(field.choices))
+        if field.secret:
+            hints.append(_("It is kept sealed and never shown."))
+        lines = wrap("  ".join(hints), self._inner)
+        self.query_one("#help", Lines).show(*(((part, "ask.dim"),) for part in lines[:HELP]))
+        for n, each in enumerate(self.fields):
+            style = "ask.title" if n == at else "ask"
+            self.query_one(f"#label_{each.name}", Lines).show(((fit(safe(each.label, 80), 29), style),))
+        keys = _("Enter next field, F9 keeps, Esc leaves")
+        where = _("field {n} of {total}").format(n=at + 1, total=len(self.fields))
+        gap = max(2, self._inner - cells(keys) - cells(where))
+        self.query_one("#keys", Lines).show(((keys + " " * gap + where, "ask.dim"),))
+        self.call_after_refresh(self._reveal)
+
+    @property
+    def _at(self) -> int:
+        focused = self.focused.id if self.focused is not None else ""
+        return next((n for n, f in enumerate(self.fields) if f"field_{f.name}" == focused), 0)
+
+    def _reveal(self) -> None:
+        if self.focused is not None:
+            self.focused.scroll_visible(animate=False, immediate=True)
+
+    # -------------------------------------------------------------- keeping
+
+    def say(self, text: str) -> None:
+        """What is wrong, in whole sentences."""
+        lines: list[Styled] = [((part, "ask.bad"),) for part in wrap(safe(text, 600), self._inner)] if text else []
+        self.query_one("#say", Lines).show(*lines[:SAY])
+
+    def values(self) -> dict[str, str]:
+        """Every field as it stands."""
+        return {f.name: self.query_one(f"#field_{f.name}", Input).value for f in self.fields}
+
+    async def act(self, key: Key) -> None:
+        """Keys that the field in focus leaves to the form."""
+        if self.refuses(key):
+            return
+        match key.name:
+            case "escape":
+                self.dismiss(None)
+            case "f9":
+                self.keep()
+            case "down" | "tab":
+                self.focus_next(Input)
+            case "up" | "shift+tab":
+                self.focus_previous(Input)
+            case _:
+                return
+
+    def keep(self) -> None:
+        """Close with what was filled in, unless something is wrong with it."""
+        values = self.values()
+        if self.check is not None and (wrong := self.check(values)):
+            at, sentence = wrong
+            self._go_to(at)
+            self.say(sentence)
+            return
+        self.dismiss(values)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter goes on to the next field; only F9 keeps."""
+        event.stop()
+        self.focus_next(Input)

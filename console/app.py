@@ -19,6 +19,7 @@ from textual.app import App
 from textual.driver import Driver
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES
+from textual.timer import Timer
 from textual.widgets import Input
 
 from console import styles
@@ -85,6 +86,7 @@ class Console(App[str]):
         self.writer = Writer(place)
         self.keeper = Keeper(place, clock, lambda _text: None) if keep_worker else None
         self.crash: BaseException | None = None
+        self._resized: Timer | None = None
         self.last_key_at = 0.0
         self.register_theme(styles.DARK)
         self.register_theme(styles.LIGHT)
@@ -112,6 +114,18 @@ class Console(App[str]):
             loop.add_signal_handler(signal.SIGTERM, self._lost)
         if not self.is_headless:
             self.set_interval(1.0, self._terminal_there)
+
+    def on_resize(self) -> None:
+        """A terminal moves what it shows when its size changes: once it is still, everything is painted anew."""
+        if self._resized is not None:
+            self._resized.stop()
+        self._resized = self.set_timer(0.15, self.paint_anew)
+
+    def paint_anew(self) -> None:
+        """Paint the whole screen again."""
+        self.screen.refresh(layout=True)
+        for widget in self.screen.query("*"):
+            widget.refresh()
 
     def _terminal_there(self) -> None:
         """A terminal that has gone leaves an input that never blocks: leave before the input thread spins."""

@@ -7,7 +7,7 @@ The console measures its terminal at the start and sets `Width.ambiguous` accord
 import unicodedata
 from functools import lru_cache
 
-from rich.cells import cell_len
+from rich.cells import cell_len, split_graphemes
 
 from domain.text import safe
 
@@ -24,10 +24,28 @@ def cells(text: str) -> int:
     """Cells that a text takes in this terminal."""
     if text.isascii():
         return len(text)
-    wide = cell_len(text)
-    if Width.ambiguous > 1:
-        wide += sum(unicodedata.east_asian_width(c) == "A" and not unicodedata.combining(c) for c in text)
-    return wide
+    return cell_len(text) if Width.ambiguous == 1 else sum(wide for _part, wide in _parts(text))
+
+
+def _parts(text: str) -> list[tuple[str, int]]:
+    """A text in what is drawn as one (a letter with its accents, a joined emoji), with the cells of each."""
+    found = []
+    for start, end, wide in split_graphemes(text)[0]:
+        if wide == 1 and Width.ambiguous > 1 and unicodedata.east_asian_width(text[start]) == "A":
+            wide = Width.ambiguous
+        found.append((text[start:end], wide))
+    return found
+
+
+def _cut(text: str, width: int) -> tuple[str, int]:
+    """The beginning of a text that fits into `width` cells, and how many it takes."""
+    kept, used = "", 0
+    for part, wide in _parts(text):
+        if used + wide > width:
+            break
+        kept += part
+        used += wide
+    return kept, used
 
 
 @lru_cache(maxsize=8192)
@@ -39,14 +57,10 @@ def fit(text: str, width: int, right: bool = False) -> str:
         return text.rjust(width) if right else text.ljust(width)
     used = cells(text)
     if used > width:
-        kept, used = "", 0
-        for character in text:
-            wide = cells(character)
-            if used + wide > width - 1:
-                break
-            kept += character
-            used += wide
-        text, used = kept + "~", used + 1
+        if width < 1:
+            return ""
+        text, used = _cut(text, width - 1)
+        text, used = text + "~", used + 1
     blank = " " * (width - used)
     return blank + text if right else text + blank
 
@@ -69,13 +83,7 @@ def wrap(text: str, width: int) -> list[str]:
             lines.append(line)
         line = word
         while cells(line) > width:
-            kept, used = "", 0
-            for character in line:
-                wide = cells(character)
-                if used + wide > width:
-                    break
-                kept += character
-                used += wide
+            kept, _used = _cut(line, width)
             if not kept:
                 break
             lines.append(kept)

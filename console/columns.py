@@ -7,12 +7,11 @@ from collections.abc import Set
 
 from msgspec import Struct
 
-from console.cells import clean, fit
+from console.cells import cells, clean, fit
 from console.wording import STAGES, STATUSES, age, clock_time, deadline
 from domain.clock import Instant
 from domain.enums import Flag, Stage
 from domain.facts import code_of
-from domain.text import safe
 from domain.words import _
 from store.lists import PROBLEM, Line
 from store.views import amount
@@ -50,7 +49,7 @@ def header(stage: Stage | None, width: int) -> str:
         f"{fit(_('Items'), 15)} {fit(last, 10, stage in {None, Stage.REVIEW})}"
     )
     if width >= WIDE:
-        line += "".join(" " + fit(title, cells) for title, cells in MORE)
+        line += "".join(" " + fit(title, wide) for title, wide in MORE)
     return fit(line, width)
 
 
@@ -71,8 +70,8 @@ def paint(line: Line, now: Instant, same_buyer: Set[int], width: int, *, everywh
         f"{_where(line) if everywhere else _last(line, stage, now)}"
     )
     if width >= WIDE:
-        for text, cells in ((line.number, 12), (line.service or "-", 9), (line.waybill or "-", 16)):
-            rest += " " + clean(text, cells)
+        for text, wide in ((line.number, 12), (line.service or "-", 9), (line.waybill or "-", 16)):
+            rest += " " + clean(text, wide)
     marks = _flags(line, stage, same_buyer)
     trouble = marks[0]
     tone = {"!": "bad", "R": "bad", "?": "warn", "C": "warn", "F": "warn", "U": "warn", "H": "dim", "~": "busy"}.get(
@@ -80,12 +79,29 @@ def paint(line: Line, now: Instant, same_buyer: Set[int], width: int, *, everywh
     )
     return Painted(
         marks,
-        fit(code_of(line.id), 7),
+        _code(line.id),
         fit(deadline(line.due, now) if open_ else "", 5, True),
         rest,
         open_ and line.due < now,
         tone,
     )
+
+
+def _code(shipment_id: int) -> str:
+    """Its code; from a million on its digits alone, which name it just as well, so that none of them is cut."""
+    code = code_of(shipment_id)
+    return fit(code if len(code) <= 7 else code[1:], 7)
+
+
+def _total(line: Line) -> str:
+    """An amount with its currency; where it is long the blank, then the decimals go, never the currency."""
+    text, currency = amount(line.total_minor, line.currency), clean(line.currency, 3)
+    shown = f"{text} {currency}"
+    if cells(shown) > 10:
+        shown = text + currency
+    if cells(shown) > 10:
+        shown = f"{text.partition('.')[0]} {currency}"
+    return fit(shown, 10, True)
 
 
 def _flags(line: Line, stage: Stage, same_buyer: Set[int]) -> str:
@@ -141,7 +157,7 @@ def _paper(line: Line, stage: Stage) -> str:
 def _last(line: Line, stage: Stage, now: Instant) -> str:
     match stage:
         case Stage.REVIEW:
-            return fit(f"{amount(line.total_minor, line.currency)} {safe(line.currency, 3)}", 10, True)
+            return _total(line)
         case Stage.PROCESSING:
             if not line.service:
                 return fit(_("service?"), 10)
@@ -158,7 +174,8 @@ def _last(line: Line, stage: Stage, now: Instant) -> str:
 
 def _waybill(line: Line, now: Instant) -> str:
     if line.status == "requesting":
-        return f"{STATUSES['requesting']} {age(now - line.changed_at)}"
+        asking = f"{STATUSES['requesting']} {age(now - line.changed_at)}"
+        return asking if cells(asking) <= 10 else asking.replace(" ", "")
     if line.status == "obtained":
         return (line.waybill or "")[-8:]
     return line.code if line.status == "failed" and line.code else STATUSES[line.status]

@@ -17,6 +17,7 @@ from msgspec import Struct, field
 from platformdirs import user_config_path
 
 from domain.results import Refused
+from domain.text import storable
 from domain.words import _
 
 
@@ -94,7 +95,7 @@ def check_keys(config: Config) -> Refused | None:
             )
     for action in ALL.values():
         for key in config.keys.get(action.name, action.keys):
-            if key in taken:
+            if taken.get(key, action.name) != action.name:
                 return Refused(
                     "bad_config",
                     _("{file}: the key {key} means both {one} and {other}.").format(
@@ -129,6 +130,6 @@ def save(config: Config) -> Refused | None:
 
 
 def _quoted(text: str) -> str:
-    """A TOML basic string."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
+    """A TOML basic string; a name that is no proper text (a lone surrogate) is kept without what no file can hold."""
+    escaped = storable(text).replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'

@@ -145,7 +145,7 @@ class Deeds:
         if chosen is None:
             return
         if chosen == "+":
-            await self._add_person()
+            await self.add_person()
             return
         person = next(o for o in people if f"={o.name}" == chosen)
         if app.person is None or person.name != app.person.name:
@@ -153,7 +153,8 @@ class Deeds:
         self._sits_down(person)
         self.desk.say(_("{name} works here now.").format(name=safe(person.name)))
 
-    async def _add_person(self) -> None:
+    async def add_person(self) -> None:
+        """Ask for role and name of somebody who is to work here."""
         from domain.persons import Role
         from pipeline import persons
 
@@ -206,7 +207,7 @@ class Deeds:
         if command is None:
             return False
         if orders.sublist_name == "first_import" and command == "approve" and not len(orders.mine):
-            self.desk.console_app.flow(self._cut_over(key))
+            self.desk.console_app.flow(self.cut_over(key))
             return True
         if not orders.chosen():
             self.desk.say(_("There is nothing to act on."))
@@ -342,7 +343,8 @@ class Deeds:
         shown = await views.detail(app.eyes.quick, chosen[0][0])
         now: Mapping[str, Any] = ours or theirs or {}
         failed = next((w for w in reversed((shown or {}).get("waybills", ())) if w["state"] == "failed"), None)
-        at = str(failed["field"]) if failed and failed["field"] in ADDRESS else ""
+        refused_at = str(failed["field"]).removeprefix("recipient.") if failed else ""
+        at = refused_at if refused_at in ADDRESS else ""
         if not at:
             at = next((f for f in ("name", "line1", "city", "country") if not now.get(f)), "name")
         labels = address_labels()
@@ -824,13 +826,13 @@ class Deeds:
         else:
             self.desk.say(_("Reading now: {shops}").format(shops=", ".join(safe(n, 20) for n in named)))
 
-    async def _cut_over(self, key: Key) -> None:
-        """The first-import guard: what becomes of orders that were open before the shop was bound."""
+    async def cut_over(self, key: Key, shop_id: int | None = None) -> None:
+        """The first-import guard: what becomes of orders that were open before a shop (this one, or any) was bound."""
         from pipeline import setup
 
         app = self.desk.console_app
         facts = self.desk.facts
-        waiting = [s for s in (facts.shops if facts else ()) if s.waiting]
+        waiting = [s for s in (facts.shops if facts else ()) if s.waiting and shop_id in {None, s.id}]
         if not waiting:
             self.desk.say(_("No order of a first import waits for a cut-over."))
             return

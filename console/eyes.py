@@ -1,7 +1,8 @@
 """How the console reads: one connection for what is read between two frames, two threads for what may take longer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -21,28 +22,39 @@ class _Side:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reader: Reader | None = None
+        self._lock = threading.Lock()
+        self._for: object = None
+        """For whom the present look is."""
 
-    async def look(self, look: Look[T]) -> T:
-        """Run one look in the thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, look)
+    async def look(self, look: Look[T], who: object = None) -> T:
+        """Run one look in the thread; `who` may give it up."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, look, who)
 
-    def _run(self, look: Look[T]) -> T:
+    def _run(self, look: Look[T], who: object) -> T:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
         if self._reader is None:
             reader = Reader(self._place)
             self._loop.run_until_complete(reader.__aenter__())
             self._reader = reader
-        return self._loop.run_until_complete(_as_coroutine(look(self._reader)))
+        with self._lock:
+            self._for = who
+        try:
+            return self._loop.run_until_complete(_as_coroutine(look(self._reader)))
+        finally:
+            with self._lock:
+                self._for = None
 
-    def interrupt(self) -> None:
-        """Give up the look that runs: nobody waits for it any more."""
-        if self._reader is not None:
-            self._reader.interrupt()
+    def interrupt(self, who: object) -> None:
+        """Give up the look that runs, if it is for `who`: nobody waits for it any more."""
+        with self._lock:
+            if self._reader is not None and self._for is not None and self._for == who:
+                self._reader.interrupt()
 
     def close(self) -> None:
-        """End the thread after its present look."""
-        self.interrupt()
+        """End the thread after its present look, which is given up."""
+        if self._reader is not None:
+            self._reader.interrupt()
         self._threads.submit(self._end)
         self._threads.shutdown(wait=False)
 
@@ -56,12 +68,30 @@ async def _as_coroutine(awaitable: Awaitable[T]) -> T:
     return await awaitable
 
 
+class _InTurn(Reader):
+    """A reader that several may use in one event loop: PostgreSQL answers one question of a connection at a time."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self._turn = asyncio.Lock()
+
+    async def fetch(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Every row of a query as dicts."""
+        async with self._turn:
+            return await super().fetch(sql, params)
+
+    async def tuples(self, sql: str, params: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
+        """Every row of a query as plain sequences."""
+        async with self._turn:
+            return await super().tuples(sql, params)
+
+
 class Eyes:
     """The read side of one console."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self.quick = Reader(place)
+        self.quick: Reader = Reader(place) if place.file is not None else _InTurn(place)
         """Read between two frames: a walk along an index, a few rows by id."""
         self._background = _Side(place, "shipdeck-counts")
         self._search = _Side(place, "shipdeck-search")
@@ -74,13 +104,16 @@ class Eyes:
         """Read something that may take long (counts, the header) beside the screen."""
         return await self._background.look(look)
 
-    async def search(self, look: Look[T]) -> T:
-        """Read something a person waits for, beside the screen: a filter, everything that is to be marked."""
-        return await self._search.look(look)
+    async def search(self, look: Look[T], who: object = None) -> T:
+        """Read something a person waits for, beside the screen: a filter, everything that is to be marked.
 
-    def give_up_search(self) -> None:
-        """The search that runs is no longer wanted."""
-        self._search.interrupt()
+        Given up by `who`, it raises `sqlite3.OperationalError`.
+        """
+        return await self._search.look(look, who)
+
+    def give_up_search(self, who: object) -> None:
+        """The search of `who` that runs is no longer wanted; those of others go on."""
+        self._search.interrupt(who)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from domain.clock import SECOND, Clock, Instant
@@ -21,16 +21,25 @@ LOOK_S = 2.0
 FROZEN_MS = 20 * SECOND
 """A child that has not said anything for so long is frozen: it is killed, and another one started."""
 START_MS = 15 * SECOND
-"""A child that was just started gets so long for its first word."""
+"""A child that was just started gets so long for its first word; one that dies sooner is started again after a pause."""
+PAUSE_MS, LONGEST_PAUSE_MS = SECOND, 60 * SECOND
+"""The pause before a child that keeps dying at its start is tried again; it doubles."""
+COMMAND = (sys.executable, "-P", "-m", "console.cli", "worker", "--until-stdin-closes", "--nice", "10")
+"""A worker of ours."""
 
 
 class Keeper:
     """The console's own worker, where it needs one."""
 
-    def __init__(self, place: Place, clock: Clock, say: Callable[[str], None]) -> None:
-        self._place, self._clock, self._say = place, clock, say
+    def __init__(
+        self, place: Place, clock: Clock, say: Callable[[str], None], command: Sequence[str] = COMMAND
+    ) -> None:
+        self._place, self._clock, self._say, self._command = place, clock, say, command
         self._child: subprocess.Popen[bytes] | None = None
         self._started: Instant = 0
+        self._not_before: Instant = 0
+        self._stillborn = 0
+        """How many children in a row have died at their start."""
         self.deaths = 0
         """How often a child of ours has died or been given up."""
 
@@ -44,16 +53,20 @@ class Keeper:
         now = self._clock()
         lives = beat_at is not None and now - beat_at < FROZEN_MS
         if self._child is not None and self._child.poll() is not None:
-            self._child = None
+            self._bury()
             self.deaths += 1
-            self.start()
+            self._stillborn = self._stillborn + 1 if now - self._started < START_MS else 0
+            if self._stillborn > 1:
+                self._not_before = now + min(LONGEST_PAUSE_MS, PAUSE_MS << min(self._stillborn, 10))
+            else:
+                self.start()
             return "died"
         if self._child is not None and not lives and now - self._started > max(START_MS, FROZEN_MS):
             self._kill()
             self.deaths += 1
             self.start()
             return "frozen"
-        if self._child is None and not lives:
+        if self._child is None and now >= self._not_before and not lives:
             self.start()
             return "started"
         return ""
@@ -70,7 +83,7 @@ class Keeper:
                 folder = private_directory(self._place.file.parent)
                 log = os.open(folder / "worker.log", os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
             self._child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "console.cli", "worker", "--until-stdin-closes", "--nice", "10"],
+                self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=log if log is not None else subprocess.DEVNULL,
@@ -87,14 +100,18 @@ class Keeper:
                 os.close(log)
 
     def _kill(self) -> None:
+        if self._child is not None:
+            with contextlib.suppress(OSError):
+                os.kill(self._child.pid, signal.SIGKILL)
+            self._child.wait()
+            self._bury()
+
+    def _bury(self) -> None:
+        """Forget a child that has ended."""
         child, self._child = self._child, None
-        if child is None:
-            return
-        with contextlib.suppress(OSError):
-            os.kill(child.pid, signal.SIGKILL)
-        child.wait()
-        if child.stdin is not None:
-            child.stdin.close()
+        if child is not None and child.stdin is not None:
+            with contextlib.suppress(OSError):
+                child.stdin.close()
 
     def _word(self, word: bytes) -> None:
         child = self._child

@@ -37,7 +37,8 @@ def _at(text: str | None) -> Instant | None:
 def masked(phone: str) -> str:
     """A phone number as it may stand on a screen others can see: its ends."""
     digits = safe(phone, 40)
-    return digits if len(digits) < 8 else f"{digits[:5]}{'*' * (len(digits) - 8)}{digits[-3:]}"
+    first = min(5, len(digits) // 3)
+    return digits if len(digits) < 6 else f"{digits[:first]}{'*' * (len(digits) - first - 3)}{digits[-3:]}"
 
 
 def detail_lines(

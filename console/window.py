@@ -20,6 +20,7 @@ from console.marks import Marks
 from domain.clock import MINUTE, Clock
 from store import lists
 from store.lists import Key, Line, Query
+from store.reader import Reader
 
 PAGE = 96
 """Rows per read: two screens of a large terminal."""
@@ -47,6 +48,7 @@ class OrderWindow:
         """Called when rows have come that were not there when they were wanted."""
         self._ids: array[int] | None = None
         self._generation = 0
+        self._task: asyncio.Task[None] | None = None
         self._strips: dict[tuple[int, int, bool, bool, bool, int], Strip] = {}
         self._minute = 0
 
@@ -54,6 +56,7 @@ class OrderWindow:
 
     async def open(self, query: Query, total: int | None) -> None:
         """Show a list from its first row. `total` as the counters know it, None when only reading it can tell."""
+        self.eyes.give_up_search((id(self), self._generation))
         self._generation += 1
         self.query, self.gone, self._ids = query, set(), None
         self.everywhere = not query.stages
@@ -63,27 +66,28 @@ class OrderWindow:
             self.rows = await lists.window(self.eyes.quick, query, PAGE)
             self.total = max(total or 0, len(self.rows)) if len(self.rows) == PAGE else len(self.rows)
             if total is None and len(self.rows) == PAGE:
-                await self._count()
+                counted = await self.eyes.search(lambda r: lists.count(r, query))
+                self.total = max(len(self.rows), counted)
             return
         self.rows, self.total, self.reading = [], 0, True
-        self.eyes.give_up_search()
-        asyncio.get_running_loop().create_task(self._read_all(self._generation))
-
-    async def _count(self) -> None:
-        self.total = max(len(self.rows), await self.eyes.search(lambda r: lists.count(r, self.query)))
+        self._task = asyncio.get_running_loop().create_task(self._read_all(self._generation))
 
     async def _read_all(self, generation: int) -> None:
         """A filtered list: its first rows as soon as they are found, then the ids of all of them."""
-        query = self.query
+        query, who = self.query, (id(self), generation)
+
+        async def first_rows(reader: Reader) -> list[Line]:
+            return await lists.window(reader, query, PAGE) if generation == self._generation else []
+
         try:
-            first = await self.eyes.search(lambda r: lists.window(r, query, PAGE))
+            first = await self.eyes.search(first_rows, who)
             if generation != self._generation:
                 return
             self.rows, self.total = first, len(first)
             if self.ready is not None:
                 await self.ready()
             if len(first) == PAGE:
-                ids = await self.eyes.search(lambda r: lists.ids_of(r, query))
+                ids = await self.eyes.search(lambda r: lists.ids_of(r, query), who)
                 if generation != self._generation:
                     return
                 self._ids, self.total = ids, len(ids)
@@ -92,7 +96,9 @@ class OrderWindow:
             if generation == self._generation:
                 raise
             return
-        self.reading = False
+        finally:
+            if generation == self._generation:
+                self.reading = False
         if self.ready is not None:
             await self.ready()
 
@@ -107,6 +113,8 @@ class OrderWindow:
             return
         elif last >= self.total - 1 and first >= self.start + len(self.rows) + PAGE:
             self.rows = await lists.last(self.eyes.quick, self.query, PAGE)
+            if len(self.rows) < PAGE:
+                self.total = len(self.rows)
             self.start = max(0, self.total - len(self.rows))
         elif first < PAGE and first < self.start - PAGE:
             self.rows, self.start = await lists.window(self.eyes.quick, self.query, PAGE), 0
@@ -132,18 +140,28 @@ class OrderWindow:
         while first < self.start and self.rows:
             more = await lists.window(self.eyes.quick, self.query, PAGE, before=self.rows[0].key)
             self.rows[:0] = more
-            self.start = max(0, self.start - len(more))
+            self.start -= len(more)
             if len(more) < PAGE:
-                # Fewer came than stood before: some have left the list.
+                # The first row of all: more or fewer stood before than was known.
                 self.total -= self.start
                 self.start = 0
                 break
+            if self.start <= 0:
+                # At the top by what was known; how many do stand before?
+                before = await self._before(self.rows[0].key)
+                self.total += before - self.start
+                self.start = before
         if (over := len(self.rows) - KEEP) > 0:
             if first - self.start > len(self.rows) // 2:
                 del self.rows[:over]
                 self.start += over
             else:
                 del self.rows[-over:]
+
+    async def _before(self, key: Key) -> int:
+        """How many rows stand before a key."""
+        query = self.query
+        return await self.eyes.search(lambda r: lists.position(r, query, key))
 
     async def look_again(self, shown: range) -> bool:
         """Read the rows on the screen anew, in place; True when one of them looks different now.
@@ -195,7 +213,7 @@ class OrderWindow:
         if len(before) < PAGE:
             self.start = 0
         else:
-            self.start = await self.eyes.search(lambda r: lists.position(r, self.query, key)) - len(before)
+            self.start = await self._before(before[0].key)
         self.rows = before + after
         self.total = max(self.total, self.start + len(self.rows))
         return self.start + len(before)

@@ -167,7 +167,7 @@ async def cancel(p: Pipeline, name: str, who: str) -> Batch | Refused:
         batch = await batches.by_name(tx, name)
         if batch is None or not await batches.cancel(tx, batch.id):
             return Refused("not_running", _("{name} is not at work.").format(name=name))
-        return batch
+        return await batches.get(tx, batch.id) or batch
 
 
 async def report_of(p: Pipeline, batch: Batch) -> Report:
@@ -257,6 +257,8 @@ async def _chunk(p: Pipeline, batch: Batch, lease: str, owner: str, fence: int, 
         size = 1 if attempt >= 2 else max(1, size // 4)
 
     async def refuse(tx: Tx) -> int:
+        if await batches.is_cancelled(tx, batch.id):
+            return 0
         items = await batches.next_items(tx, batch.id, 1 if batch.command != "merge" else 10_000)
         await batches.record(tx, batch.id, [ItemResult(i.position, "refused", code, reason) for i in items])
         return len(items)

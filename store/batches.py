@@ -122,7 +122,7 @@ async def next_items(tx: Tx, batch_id: int, limit: int) -> Sequence[Any]:
 
 
 async def record(tx: Tx, batch_id: int, results: Sequence[ItemResult]) -> None:
-    """Write outcomes, in the transaction that made them true."""
+    """Write outcomes, in the transaction that made them true. A batch that was ended meanwhile stays ended."""
     await tx.many(
         """UPDATE batch_item SET outcome = :outcome, code = :code, reason = :reason, version = :version,
                before = :before WHERE batch_id = :batch AND position = :position""",
@@ -140,7 +140,8 @@ async def record(tx: Tx, batch_id: int, results: Sequence[ItemResult]) -> None:
         ],
     )
     await tx.run(
-        "UPDATE batch SET state = 'running', done = done + :d, refused = refused + :r WHERE id = :b",
+        """UPDATE batch SET state = CASE state WHEN 'queued' THEN 'running' ELSE state END, done = done + :d,
+               refused = refused + :r WHERE id = :b""",
         d=sum(r.outcome == "done" for r in results),
         r=sum(r.outcome == "refused" for r in results),
         b=batch_id,

@@ -1,12 +1,13 @@
 """What the settings screens read about one shop beside `overview`: its reads, what waits, what its rules leave out."""
 
-from typing import Any
-
 from msgspec import Struct
 
 from domain.clock import Instant
 from domain.enums import Stage
 from store.views import Fetches
+
+OLDER = "older_than_window"
+"""The reason of orders from before the import window: a shop's `older_orders` counts them, none is kept."""
 
 
 class Read(Struct, frozen=True):
@@ -36,7 +37,7 @@ class ShopFile(Struct, frozen=True):
     queued: int
     """Effects that wait or are under way."""
     left_out: tuple[tuple[str, int], ...]
-    """(reason, orders), the most frequent first."""
+    """(reason, orders) that its rules leave out; the ones before the import window are only a count."""
 
     @property
     def in_work(self) -> int:
@@ -47,7 +48,7 @@ class ShopFile(Struct, frozen=True):
 async def shop_file(reader: Fetches, shop_id: int) -> ShopFile | None:
     """The file of one shop; None where it is not there."""
     rows = await reader.fetch(
-        "SELECT settings, connected_at, checked_at, unbound_at FROM shop WHERE id = :i", {"i": shop_id}
+        "SELECT settings, connected_at, checked_at, unbound_at, older_orders FROM shop WHERE id = :i", {"i": shop_id}
     )
     if not rows:
         return None
@@ -65,21 +66,51 @@ async def shop_file(reader: Fetches, shop_id: int) -> ShopFile | None:
         {"i": shop_id},
     )
     left = await reader.fetch(
-        "SELECT reason, count(*) AS n FROM left_out WHERE shop_id = :i GROUP BY reason ORDER BY 2 DESC, 1",
+        f"""SELECT reason, count(*) AS n FROM left_out WHERE shop_id = :i AND reason <> '{OLDER}'
+            GROUP BY reason ORDER BY 2 DESC, 1""",
         {"i": shop_id},
     )
+    row = rows[0]
+    counted = [(OLDER, int(row["older_orders"]))] if row["older_orders"] else []
     return ShopFile(
-        **rows[0],
+        settings=row["settings"],
+        connected_at=row["connected_at"],
+        checked_at=row["checked_at"],
+        unbound_at=row["unbound_at"],
         reads=tuple(Read(**r) for r in reads),
         stages={r["stage"]: int(r["n"]) for r in stages},
         queued=int(queued[0]["n"]),
-        left_out=tuple((r["reason"], int(r["n"])) for r in left),
+        left_out=(*counted, *((r["reason"], int(r["n"])) for r in left)),
     )
 
 
-async def abnormal_reasons(reader: Fetches) -> list[dict[str, Any]]:
-    """Open abnormal orders, counted: shop, code, n."""
-    return await reader.fetch(
-        """SELECT sh.name AS shop, a.code, count(*) AS n FROM abnormal a JOIN shop sh ON sh.id = a.shop_id
-           WHERE a.state = 'open' GROUP BY sh.name, a.code ORDER BY sh.name, 3 DESC"""
+class Reason(Struct, frozen=True):
+    """So many orders of a shop for one reason."""
+
+    shop: str
+    reason: str
+    n: int
+
+
+async def abnormal_reasons(reader: Fetches) -> list[Reason]:
+    """Open abnormal orders, counted by shop and reason."""
+    return [
+        Reason(r["shop"], r["code"], int(r["n"]))
+        for r in await reader.fetch(
+            """SELECT sh.name AS shop, a.code, count(*) AS n FROM abnormal a JOIN shop sh ON sh.id = a.shop_id
+               WHERE a.state = 'open' GROUP BY sh.name, a.code ORDER BY sh.name, 3 DESC"""
+        )
+    ]
+
+
+async def left_out(reader: Fetches) -> list[Reason]:
+    """Orders that import rules left out, counted by shop and reason."""
+    older = await reader.fetch("SELECT name AS shop, older_orders AS n FROM shop WHERE older_orders > 0 ORDER BY name")
+    rows = await reader.fetch(
+        f"""SELECT sh.name AS shop, l.reason, count(*) AS n FROM left_out l JOIN shop sh ON sh.id = l.shop_id
+            WHERE l.reason <> '{OLDER}' GROUP BY sh.name, l.reason ORDER BY sh.name, 3 DESC"""
     )
+    return [
+        *(Reason(r["shop"], OLDER, int(r["n"])) for r in older),
+        *(Reason(r["shop"], r["reason"], int(r["n"])) for r in rows),
+    ]

@@ -488,6 +488,7 @@ shipment = Table(
     Index("ix_shipment_queue", "stage", _DUE, "id"),
     Index("ix_shipment_status_queue", "stage", "status", _DUE, "id"),
     # Few rows of many, with all that says why: a stage's troubles are counted and listed without its other shipments.
+    # `ship_by` stands there a second time: SQLite before 3.41 does not see that the index holds what its expression needs.
     Index(
         "ix_shipment_attention",
         "stage",
@@ -496,6 +497,7 @@ shipment = Table(
         "flags",
         "status",
         "hold_reason",
+        "ship_by",
         sqlite_where=_ATTENTION,
         postgresql_where=_ATTENTION,
     ),

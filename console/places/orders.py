@@ -1,5 +1,6 @@
 """The orders of a stage (or of all): sub-lists, filter, marks, and the command that a key means here."""
 
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 from console.actions import ACTIONS, ALL, Action, backward_of, forward_of
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from console.screens.desk import Desk
 
 _NO_TERMS: tuple[Term, ...] = ()
+MATES_EVERY_S = 10.0
+"""How often it is looked for shipments that could share a box, while others change something."""
 
 
 class Orders(Place):
@@ -53,6 +56,7 @@ class Orders(Place):
         self.same_buyer: frozenset[int] = frozenset()
         self.groups: list[list[int]] = []
         self.scanned = ""
+        self._mates_at = -MATES_EVERY_S
         self._window = OrderWindow(app.eyes, Marks(), app.clock, desk.styles_by_name)
         self._window.ready = self._arrived
 
@@ -133,15 +137,8 @@ class Orders(Place):
         rows = self.desk.rows
         if self.desk.place is not self:
             return
-        if self.stage in {Stage.REVIEW, Stage.PROCESSING}:
-            counted = self.desk.counts
-            if counted is not None and counted.stages[Stage.REVIEW] + counted.stages[Stage.PROCESSING] <= 50_000:
-                self.groups = await self.desk.console_app.eyes.look(views.merge_candidates)
-                mates = frozenset(i for group in self.groups for i in group)
-                if mates != self.same_buyer:
-                    self.same_buyer = self._window.same_buyer = mates
-                    self._window.repaint()
-                    rows.refresh()
+        if self.stage in {Stage.REVIEW, Stage.PROCESSING} and time.monotonic() - self._mates_at > MATES_EVERY_S:
+            await self._find_mates()
         if not self._window.total and self._counted():
             # Nothing stood there, so nothing can move.
             await self.open()
@@ -150,6 +147,16 @@ class Orders(Place):
         changed = await self._window.look_again(range(rows.top, rows.top + rows.size.height))
         if changed:
             rows.refresh()
+
+    async def _find_mates(self) -> None:
+        """Shipments that could share a box, found beside the screen now and then."""
+        self._mates_at = time.monotonic()
+        self.groups = await self.desk.console_app.eyes.look(views.merge_candidates)
+        mates = frozenset(i for group in self.groups for i in group)
+        if mates != self.same_buyer:
+            self.same_buyer = self._window.same_buyer = mates
+            self._window.repaint()
+            self.desk.rows.refresh()
 
     # -------------------------------------------------------------- the row
 

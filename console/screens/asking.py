@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Waiting(Dialog[bool]):
-    """Says who is being asked. Esc stops waiting; what was asked goes on by itself."""
+    """Says who is being asked. Esc stops waiting."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -44,7 +44,8 @@ async def asked(
 ) -> Any:
     """Run `act` over the pipeline behind a box that says `text`.
 
-    Returns its answer (a `Refused` too); None where the person did not wait. `late` gets the answer then.
+    Returns its answer (a `Refused` too); None where the person did not wait. `late` gets the answer then; without it
+    `act` is one that keeps nothing, and is given up.
     """
     work = asyncio.create_task(app.write(act))
     left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -59,9 +60,11 @@ async def asked(
     if not left.done():
         await box.dismiss(True)
         return work.result()
-    if late is not None:
-        report = late
-        work.add_done_callback(lambda task: None if task.cancelled() else report(task.result()))
+    if late is None:
+        work.cancel()
+        return None
+    report = late
+    work.add_done_callback(lambda task: None if task.cancelled() else report(task.result()))
     return None
 
 
@@ -114,5 +117,3 @@ class Found(Choose):
             pane.scroll(max(1, pane.size.height - 1) * (1 if key.name == "pagedown" else -1))
             return
         await super().act(key)
-
-

@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
-from console.actions import ALL, CONSOLE, Action, key_name, only_looks
+from console.actions import CONSOLE, Action, key_name, only_looks
 from console.cells import cells, fit
 from console.columns import NARROW, WIDE
 from console.keys import Key
@@ -65,6 +65,7 @@ class Desk(Screen[None]):
         self._dirty = True
         self._refreshing = False
         self._refreshed_at = 0.0
+        self._counted_for: object = None
         self._detail_wanted = 0.0
         self._detail_of: object = None
         self._ready = False
@@ -173,9 +174,7 @@ class Desk(Screen[None]):
                 list_.styles.width = width - max(PANEL, min(60, width - WIDE - 1))
         else:
             list_.styles.width = "1fr"
-        footer = self.query_one("#footer", Lines)
-        footer.styles.height = 1 if height < 30 else 2
-        footer.rows = 1 if height < 30 else 2
+        self.query_one("#footer", Lines).resize(1 if height < 30 else 2)
 
     @property
     def panel_beside(self) -> bool:
@@ -319,7 +318,7 @@ class Desk(Screen[None]):
     async def _second(self) -> None:
         self._paint_header()
         if time.monotonic() - self._refreshed_at > 2.0 and not self._refreshing:
-            self.console_app.flow(self._read_around())
+            self.console_app.flow(self._read_around(changed=False))
         self._look_after_worker()
 
     def _look_after_worker(self) -> None:
@@ -332,8 +331,8 @@ class Desk(Screen[None]):
             case "frozen":
                 self.say(_("The worker did not answer any more; another one was started. Nothing is lost."), bad=True)
 
-    async def _read_around(self) -> None:
-        """Counts and header facts, read beside the screen; then what the rows on the screen look like now."""
+    async def _read_around(self, *, changed: bool = True) -> None:
+        """Header facts, read beside the screen; where somebody has committed, counts and the rows on the screen too."""
         if self._refreshing:
             return
         self._refreshing = True
@@ -343,15 +342,17 @@ class Desk(Screen[None]):
             from store.overview import overview
 
             stage = self.stage
-            self.counts = await app.eyes.look(lambda r: counts(r, stage))
+            if changed or self._counted_for != stage:
+                self.counts = await app.eyes.look(lambda r: counts(r, stage))
+                self._counted_for = stage
             self.facts = await app.eyes.look(lambda r: overview(r, app.clock()))
-            if self.place is not None and self.app.screen is self:
+            if changed and self.place is not None and self.app.screen is self:
                 await self.place.look_again()
-            if self.deeds is not None:
+            if changed and self.deeds is not None:
                 await self.deeds.look_again()
             self._paint_place()
             self._paint_header()
-            if self._panel_showing() and self.place is not None:
+            if changed and self._panel_showing() and self.place is not None:
                 self._detail_wanted = self._detail_wanted or time.monotonic()
         finally:
             self._refreshing = False

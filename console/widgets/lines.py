@@ -78,6 +78,13 @@ class Lines(Drawn):
         self._shown: list[Styled] = [()] * rows
         self.styles.height = rows
 
+    def resize(self, rows: int) -> None:
+        """Take up so many lines from now on."""
+        if rows != self.rows:
+            self.rows = rows
+            self._shown = (self._shown + [()] * rows)[:rows]
+            self.styles.height = rows
+
     def show(self, *lines: Styled) -> None:
         """Put these lines there."""
         wanted = [*lines[: self.rows], *([()] * (self.rows - len(lines)))]

@@ -46,6 +46,6 @@ def upgrade() -> None:
     )
     op.execute(
         """CREATE INDEX ix_shipment_attention
-           ON shipment (stage, coalesce(ship_by, 9007199254740991), id, flags, status, hold_reason)
+           ON shipment (stage, coalesce(ship_by, 9007199254740991), id, flags, status, hold_reason, ship_by)
            WHERE (flags & 22431) <> 0 OR hold_reason <> '' OR status IN ('failed', 'unknown')"""
     )

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ORDERS ?= 2000
 
-.PHONY: demo test lint format clean bench texts
+.PHONY: demo test lint format clean bench texts keys pictures snapshots
 
 demo: $(VENV)/.ready
 	$(BIN)/shipdeck demo --orders $(ORDERS)
@@ -32,6 +32,16 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 texts: $(VENV)/.ready
 	$(BIN)/python -m bench.texts update
+
+keys: $(VENV)/.ready
+	$(BIN)/python -m bench.keymap
+
+pictures: $(VENV)/.ready
+	$(BIN)/python -m bench.pictures
+
+snapshots: $(VENV)/.ready
+	$(BIN)/python -m tests.console.gallery en tests/console/snapshots
+	$(BIN)/python -m tests.console.gallery zh tests/console/snapshots
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -110,7 +110,7 @@ def build_parser() -> argparse.ArgumentParser:
     backup = add("backup", _("copy the database while it is in use, and check the copy"))
     backup.add_argument("--to", metavar="FOLDER")
     config = add("config", _("where things are"))
-    config.add_argument("what", choices=("path", "check"), nargs="?", default="path")
+    config.add_argument("what", choices=("path", "check", "keys"), nargs="?", default="path")
     add("upgrade", _("bring the database to this program's schema, with a backup first"))
     return parser
 

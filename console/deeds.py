@@ -831,8 +831,8 @@ class Deeds:
         from pipeline import setup
 
         app = self.desk.console_app
-        facts = self.desk.facts
-        waiting = [s for s in (facts.shops if facts else ()) if s.waiting and shop_id in {None, s.id}]
+        shops = await app.eyes.look(lambda r: overview.shop_states(r, app.clock()))
+        waiting = [s for s in shops if s.waiting and shop_id in {None, s.id}]
         if not waiting:
             self.desk.say(_("No order of a first import waits for a cut-over."))
             return

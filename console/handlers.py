@@ -397,13 +397,27 @@ async def _backup(options: Options) -> int:
 
 
 async def _config(options: Options) -> int:
+    from console.config import config_file, load
+
     place = place_of(options)
+    loaded = load()
+    if options.what == "keys":
+        from console.help import key_table
+
+        if isinstance(loaded, Refused):
+            return refuse(loaded, as_json=options.json)
+        rows = key_table(loaded.keys)
+        emit(rows) if options.json else table(rows, ("action", "keys", "title", "command"))
+        return 0
     shown = {
+        "config": str(config_file()),
         "database": str(place.file) if place.file else place.dialect,
         "key_file": str(place.key_file),
         "backups": str(place.backups),
     }
     if options.what == "check":
+        if isinstance(loaded, Refused):
+            return refuse(loaded, as_json=options.json)
         from store.schema import HEAD, revision_of
 
         shown["schema"] = HEAD

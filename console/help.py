@@ -1,6 +1,6 @@
 """The help of a screen, made from the action table and the letters of the list."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from console.actions import ACTIONS, ALL, CONSOLE, Action, backward_of, forward_of, key_name
 from console.cells import fit
@@ -13,6 +13,20 @@ from domain.words import _
 def keys_of(keymap: Mapping[str, Action], action: Action) -> str:
     """The keys that mean an action, the letter first."""
     return " ".join(key_name(k) for k, a in keymap.items() if a.name == action.name)
+
+
+def key_table(changed: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+    """Every action with its keys, as `shipdeck config keys` and docs/keys.md show them: action, keys, title, help, command."""
+    return [
+        {
+            "action": action.name,
+            "keys": " ".join(key_name(k) for k in changed.get(action.name, action.keys)) or "F2",
+            "title": action.title,
+            "help": action.help,
+            "command": action.name if action.command else action.sub,
+        }
+        for action in ALL.values()
+    ]
 
 
 def help_lines(keymap: Mapping[str, Action], stage: Stage | None) -> list[Styled]:

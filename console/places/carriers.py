@@ -93,8 +93,8 @@ class Carriers(Flows):
                 return
             value = answer["file"]
             lines = await asyncio.to_thread(read_lines, value)
-            if isinstance(lines, Refused):
-                message = lines.message
+            if isinstance(lines, str):
+                message = lines
                 continue
             break
         wanted = sum(1 for line in lines if line.strip())
@@ -119,22 +119,23 @@ class Carriers(Flows):
             await self.app.push_screen_wait(Read(_("Numbers that were refused"), shown))
 
 
-def read_lines(named: str) -> list[str] | Refused:
-    """The lines of a text file of this machine, or why it cannot be read."""
+def read_lines(named: str) -> list[str] | str:
+    """The lines of a text file of this machine, or a sentence that says why it cannot be read."""
     if not named.strip():
-        return Refused("missing_field", _("Name a file."), "file")
-    path = Path(named.strip()).expanduser()
+        return _("Name a file.")
+    path = Path(named.strip())
     try:
+        path = path.expanduser()
         if not path.is_file():
-            return Refused("no_file", _("There is no file {file}.").format(file=path), "file")
+            return _("There is no file {file}.").format(file=path)
         if path.stat().st_size > LONGEST:
-            return Refused("too_long", _("{file} is too large for a list of numbers.").format(file=path), "file")
+            return _("{file} is too large for a list of numbers.").format(file=path)
         return path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        return Refused("not_text", _("{file} is not UTF-8 text.").format(file=path), "file")
-    except OSError as error:
-        text = _("{file} cannot be read: {error}.").format(file=path, error=error.strerror or type(error).__name__)
-        return Refused("not_readable", text, "file")
+        return _("{file} is not UTF-8 text.").format(file=path)
+    except (OSError, ValueError, RuntimeError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        return _("{file} cannot be read: {error}.").format(file=path, error=why)
 
 
 # ------------------------------------------------------------------ in the writing thread

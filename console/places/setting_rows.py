@@ -131,16 +131,16 @@ def abnormal_row(known: Known) -> Row:
 
 
 def carrier_row(carrier: dict[str, Any], services: Sequence[dict[str, Any]], now: Instant) -> Row:
-    """A carrier: checked, its services, the numbers that are left."""
+    """A carrier: the numbers that are left, checked, its services."""
     words: list[Piece] = []
     if carrier["paused_code"]:
         words.append((_("paused: {code}").format(code=safe(carrier["paused_code"], 24)), "bad"))
-    words.append(checked_words(carrier["checked_at"], now))
-    n = sum(1 for s in services if s["carrier"] == carrier["name"] and s["enabled"])
-    words.append((_("services {n}").format(n=n), "text" if n else "bad"))
     if carrier["kind"] == "pool":
         free = int(carrier["free"])
         words.append((_("numbers {n}").format(n=free), "bad" if not free else "warn" if free < FEW else "text"))
+    words.append(checked_words(carrier["checked_at"], now))
+    n = sum(1 for s in services if s["carrier"] == carrier["name"] and s["enabled"])
+    words.append((_("services {n}").format(n=n), "text" if n else "bad"))
     return Row(f"carrier:{carrier['id']}", "carrier", carrier["name"], carrier["kind"], _joined(words), carrier)
 
 

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from console.cells import wrap
 from console.keys import Key
 from console.places.binding import Binding, checked_words
 from console.places.offers import Flow, Flows, Offer
@@ -93,7 +94,8 @@ class Shops(Flows):
         shop_id = shop.id
         known = await self.app.eyes.look(lambda r: settings_views.shop_file(r, shop_id))
         lines: list[Styled] = [((_("Taken over are:"), "ask.title"),)]
-        lines += [(("  " + line, "ask"),) for line in rule_lines(policy)]
+        width = max(20, min(110, self.app.size.width) - 6)
+        lines += [(("  " + part, "ask"),) for line in rule_lines(policy) for part in wrap(line, width)]
         if known is not None and known.left_out:
             lines += [(), ((_("Left out so far, looked at again when a rule changes:"), "ask.title"),)]
             lines += [((f"  {n:>6}  {left_out_words(reason)}", "ask"),) for reason, n in known.left_out]

@@ -68,6 +68,10 @@ class Desk(Screen[None]):
         self._counted_for: object = None
         self._detail_wanted = 0.0
         self._detail_of: object = None
+        self.pace_s = 0.4
+        """At least so long lies between two readings of what others have changed."""
+        self.rest_s = 0.12
+        """The cursor rests so long before its detail is read."""
         self._ready = False
         self._backup_at: int | None = None
 
@@ -308,7 +312,7 @@ class Desk(Screen[None]):
             self._detail_wanted = 0.0
             await self.paint_detail()
         waited = time.monotonic() - self._refreshed_at
-        if self._dirty and not self._refreshing and waited > 0.4:
+        if self._dirty and not self._refreshing and waited > self.pace_s:
             self._dirty = False
             app.flow(self._read_around())
 
@@ -365,7 +369,7 @@ class Desk(Screen[None]):
 
     def on_rows_moved(self, event: Rows.Moved) -> None:
         """The detail follows the cursor once it rests."""
-        self._detail_wanted = time.monotonic() + 0.12
+        self._detail_wanted = time.monotonic() + self.rest_s
         moved = getattr(self.place, "moved", None)
         if moved is not None:
             moved()
@@ -637,12 +641,13 @@ def _keys(entries: Sequence[tuple[Action, str]], width: int, keep_last: int = 0)
     def size(items: Sequence[tuple[Action, str]]) -> int:
         return 1 + sum(cells(f"{key_name(a.keys[0])} {label}") + 2 for a, label in items if a.keys)
 
-    while size(shown) > width and len(shown) > keep_last:
+    while size(shown) - 2 > width and len(shown) > keep_last:
         del shown[len(shown) - keep_last - 1]
     pieces: list[tuple[str, str]] = [(" ", "foot")]
     for action, label in shown:
         if action.keys:
-            pieces += [(key_name(action.keys[0]), "key"), (f" {label}  ", "foot")]
+            gap = "  " if len(pieces) > 1 else ""
+            pieces += [(gap, "foot"), (key_name(action.keys[0]), "key"), (f" {label}", "foot")]
     return pieces
 
 

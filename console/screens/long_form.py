@@ -22,7 +22,8 @@ HELP, SAY = 2, 3
 class LongForm(Dialog[dict[str, str]]):
     """As `Form`, which shows a few fields with room around them; this one takes as many as there are.
 
-    Gives every field by name. `check` looks at the fields before the form closes: (field, sentence) keeps it open there.
+    Gives every field by name. `check` looks at the fields before the form closes: a sentence keeps it open, (field,
+    sentence) keeps it open there.
     """
 
     DEFAULT_CSS = """
@@ -30,6 +31,7 @@ class LongForm(Dialog[dict[str, str]]):
     LongForm #fields { scrollbar-size: 0 0; background: $surface; }
     LongForm #fields Horizontal { height: 1; }
     LongForm #fields Lines { width: 30; }
+    LongForm #fields Lines.beside { width: 1fr; }
     LongForm #fields Input { width: 1fr; }
     """
 
@@ -41,7 +43,7 @@ class LongForm(Dialog[dict[str, str]]):
         at: str = "",
         notes: Sequence[str] = (),
         message: str = "",
-        check: Callable[[dict[str, str]], tuple[str, str] | None] | None = None,
+        check: Callable[[dict[str, str]], str | tuple[str, str] | None] | None = None,
         opened_by: Key | None = None,
     ) -> None:
         super().__init__(opened_by)
@@ -69,6 +71,8 @@ class LongForm(Dialog[dict[str, str]]):
                             compact=True,
                             select_on_focus=False,
                         )
+                        if field.beside:
+                            yield Lines(1, "ask", id=f"beside_{field.name}").add_class("beside")
             yield Lines(HELP, "ask", id="help")
             yield Lines(SAY, "ask", id="say")
             yield Lines(1, "ask", id="keys")
@@ -97,6 +101,9 @@ class LongForm(Dialog[dict[str, str]]):
             self.query_one("#notes", Lines).show(*(((part, "ask.dim"),) for part in notes))
         for field in self.fields:
             self.query_one(f"#label_{field.name}", Lines).show(((fit(safe(field.label, 80), 29), "ask"),))
+            if field.beside:
+                text = " " + _("platform: {value}").format(value=safe(field.beside, 80))
+                self.query_one(f"#beside_{field.name}", Lines).show(((text, "ask.dim"),))
         self.say(self.message)
         self._go_to(self.first if any(f.name == self.first for f in self.fields) else self.fields[0].name)
 
@@ -121,8 +128,9 @@ class LongForm(Dialog[dict[str, str]]):
         for n, each in enumerate(self.fields):
             style = "ask.title" if n == at else "ask"
             self.query_one(f"#label_{each.name}", Lines).show(((fit(safe(each.label, 80), 29), style),))
-        keys = _("Enter next field, F9 keeps, Esc leaves")
-        where = _("field {n} of {total}").format(n=at + 1, total=len(self.fields))
+        alone = len(self.fields) == 1
+        keys = _("Enter keeps, Esc leaves") if alone else _("Enter next field, F9 keeps, Esc leaves")
+        where = "" if alone else _("field {n} of {total}").format(n=at + 1, total=len(self.fields))
         gap = max(2, self._inner - cells(keys) - cells(where))
         self.query_one("#keys", Lines).show(((keys + " " * gap + where, "ask.dim"),))
         self.call_after_refresh(self._reveal)
@@ -167,13 +175,16 @@ class LongForm(Dialog[dict[str, str]]):
         """Close with what was filled in, unless something is wrong with it."""
         values = self.values()
         if self.check is not None and (wrong := self.check(values)):
-            at, sentence = wrong
+            at, sentence = wrong if isinstance(wrong, tuple) else (self.fields[self._at].name, wrong)
             self._go_to(at)
             self.say(sentence)
             return
         self.dismiss(values)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter goes on to the next field; only F9 keeps."""
+        """Enter goes on to the next field; only a form of one field is kept by it."""
         event.stop()
-        self.focus_next(Input)
+        if len(self.fields) == 1:
+            self.keep()
+        else:
+            self.focus_next(Input)

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -12,6 +13,7 @@ from console.app import Console
 from console.config import Config
 from console.places.settings import Settings
 from console.screens.desk import Desk
+from console.widgets.lines import Lines
 from domain.persons import Role
 from domain.results import Refused
 from pipeline import persons
@@ -19,6 +21,8 @@ from pipeline.base import Pipeline
 from store.place import Place
 
 PATIENCE_S = 20.0
+LONG = 8
+"""Letters from which a text is pasted into a field rather than typed."""
 
 
 class DeskPilot:
@@ -42,11 +46,15 @@ class DeskPilot:
         await self.pilot.press(*keys)
 
     async def type(self, text: str) -> None:
-        """Type into the field in focus; what stood there is taken away first."""
+        """Type into the field in focus (a long text is pasted); what stood there is taken away first."""
         focused = self.app.screen.focused
         assert isinstance(focused, Input)
         focused.value = ""
-        await self.press(*text)
+        if len(text) > LONG:
+            self.app.post_message(events.Paste(text))
+            await self.until(lambda: focused.value == text, "what was pasted")
+        else:
+            await self.press(*text)
         assert focused.value == text
 
     async def fill(self, **values: str) -> None:
@@ -67,7 +75,8 @@ class DeskPilot:
 
     def value(self, name: str) -> str:
         """What stands in a field of the form."""
-        return self.app.screen.query_one(f"#field_{name}", Input).value
+        found = self.app.screen.query(f"#field_{name}").results(Input)
+        return next((box.value for box in found), "")
 
     async def until(self, condition: Callable[[], Any], what: str = "") -> Any:
         """Wait until a condition holds; fails with what stands on the screen."""
@@ -85,7 +94,16 @@ class DeskPilot:
 
     async def dialog(self, kind: str) -> None:
         """Wait until a dialog of that class is on top."""
-        await self.until(lambda: type(self.app.screen).__name__ == kind, kind)
+
+        def there() -> bool:
+            screen = self.app.screen
+            return (
+                type(screen).__name__ == kind
+                and bool(screen.query(Lines))
+                and bool(screen.focused or not screen.query(Input))
+            )
+
+        await self.until(there, kind)
 
     async def closed(self) -> None:
         """Wait until the desk is on top again."""

@@ -110,9 +110,7 @@ def flags(row: Line, same_buyer: frozenset[int] = frozenset()) -> str:
 
 def test_the_row_of_the_mock_stands_as_the_mock_says() -> None:
     row = a_row(flags=int(Flag.NOTE_UNREAD | Flag.STOPPED))
-    assert text_of(painted(row)) == (
-        "  !N   K204217 15:00 PL-Woo   Wiśniewska PL Warszawa 2 BD-BLUE +1    249.00 PLN"
-    )
+    assert text_of(painted(row)) == ("  !N   K204217 15:00 PL-Woo   Wiśniewska PL Warszawa 2 BD-BLUE +1    249.00 PLN")
     han = a_row(
         flags=int(Flag.AFTER_SALE),
         shop="微信小店",
@@ -144,7 +142,9 @@ def test_every_row_is_exactly_as_wide_as_its_list(stage: Stage, status: Status, 
     styles = styles_of(DARK, True)
     for flag in (Flag(0), *Flag):
         for everywhere in (False, True):
-            row = a_row(stage, status, int(flag), waybill="YT1912550001234567", service="YT-PL-STD", code="address_wrong")
+            row = a_row(
+                stage, status, int(flag), waybill="YT1912550001234567", service="YT-PL-STD", code="address_wrong"
+            )
             p = painted(row, width, everywhere=everywhere)
             assert cells(text_of(p)) == width
             for cursor in (False, True):
@@ -155,7 +155,9 @@ def test_every_row_is_exactly_as_wide_as_its_list(stage: Stage, status: Status, 
 
 @given(st.data())
 def test_no_text_from_outside_moves_a_column(data: st.DataObject) -> None:
-    text = st.one_of(st.text(max_size=30), st.sampled_from(["张伟明", "Шевченко", "👩‍👩‍👧‍👦", "e\u0301" * 9, "\x1b[31mred", ""]))
+    text = st.one_of(
+        st.text(max_size=30), st.sampled_from(["张伟明", "Шевченко", "👩‍👩‍👧‍👦", "e\u0301" * 9, "\x1b[31mred", ""])
+    )
     stage, status = data.draw(st.sampled_from(ALL_STATUSES))
     row = a_row(
         stage,

@@ -48,9 +48,7 @@ def test_what_it_may_hold_is_read(file: Path) -> None:
         'language = "zh"\ntheme = "shipdeck-light"\nterminal = "2号台"\noperator = "安娜"\n'
         '[keys]\nhold = ["z"]\nsort = "Z"\nstation = []\n',
     )
-    assert found == Config(
-        file, "zh", "shipdeck-light", "2号台", "安娜", {"hold": ["z"], "sort": ["Z"], "station": []}
-    )
+    assert found == Config(file, "zh", "shipdeck-light", "2号台", "安娜", {"hold": ["z"], "sort": ["Z"], "station": []})
 
 
 @pytest.mark.parametrize(
@@ -111,7 +109,9 @@ TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(TEXTS, TEXTS, st.dictionaries(st.sampled_from(sorted(ALL)), st.lists(TEXTS.filter(bool), max_size=3), max_size=3))
+@given(
+    TEXTS, TEXTS, st.dictionaries(st.sampled_from(sorted(ALL)), st.lists(TEXTS.filter(bool), max_size=3), max_size=3)
+)
 @example('say "hi" \\ and', "2号台\t\n\x7f\u200b\U000e0001\U0001f600", {"stage_1": ['"'], "take-out": ["\\"]})
 def test_what_was_written_reads_back_the_same(
     tmp_path: Path, terminal: str, operator: str, keys: dict[str, list[str]]

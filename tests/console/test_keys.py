@@ -187,7 +187,17 @@ def test_without_a_window_every_key_acts_at_once() -> None:
 
 @pytest.mark.parametrize(
     ("character", "name"),
-    [("ｎ", "n"), ("／", "/"), ("：", ":"), ("？", "?"), ("！", "!"), ("＊", "*"), ("１", "1"), ("Ｒ", "R"), ("\u3000", "space")],
+    [
+        ("ｎ", "n"),
+        ("／", "/"),
+        ("：", ":"),
+        ("？", "?"),
+        ("！", "!"),
+        ("＊", "*"),
+        ("１", "1"),
+        ("Ｒ", "R"),
+        ("\u3000", "space"),
+    ],
 )
 def test_full_width_forms_mean_their_plain_keys(character: str, name: str) -> None:
     found = named("whatever_the_terminal_calls_it", character, 0.0)

@@ -159,7 +159,9 @@ async def rows(books: Books, shared_place: Place) -> list[Row]:
     key = repr(shared_place)
     if key not in _filled:
         await fill(books)
-        _filled[key] = {r["id"] for r in await books.fetch("SELECT id FROM shipment WHERE shop_id = :s", s=books.shop_id)}
+        _filled[key] = {
+            r["id"] for r in await books.fetch("SELECT id FROM shipment WHERE shop_id = :s", s=books.shop_id)
+        }
     return await books.fetch(
         """SELECT id, stage, status, flags, hold_reason, ship_by, print_state, collected_at, service_id, version
            FROM shipment"""
@@ -177,7 +179,9 @@ EVERY_LIST = [
     for stage in STAGES
     for sublist in MEANT
     for latest in (False, True)
-    if sublist in {"all", "problems", "held"} or stage is not Stage.PROCESSING or sublist in {"no_service", "customs", "ready"}
+    if sublist in {"all", "problems", "held"}
+    or stage is not Stage.PROCESSING
+    or sublist in {"no_service", "customs", "ready"}
 ]
 SOME_LISTS = [
     *(Query((stage,), latest=latest) for stage in (Stage.REVIEW, Stage.SHIPPED) for latest in (False, True)),
@@ -266,7 +270,11 @@ async def test_what_is_said_of_a_whole_list_is_what_looking_at_every_row_says(re
 
 async def test_a_list_of_given_shipments_holds_those_of_them_that_belong(reader: Reader, rows: list[Row]) -> None:
     some = tuple(r["id"] for r in rows[::3])
-    for query in (Query((Stage.REVIEW,), ids=some), Query(ids=some), Query((Stage.TO_PRINT,), "out_of_stock", ids=some)):
+    for query in (
+        Query((Stage.REVIEW,), ids=some),
+        Query(ids=some),
+        Query((Stage.TO_PRINT,), "out_of_stock", ids=some),
+    ):
         wanted = brute(rows, query)
         assert [line.id for line in await lists.window(reader, query, 500)] == wanted
         assert list(await lists.ids_of(reader, query)) == wanted
@@ -307,7 +315,12 @@ async def test_a_row_has_what_its_columns_show(reader: Reader, shared_place: Pla
     assert set(found) == {r["id"] for r in ours}
     for number, r in enumerate(ours):
         line = found[r["id"]]
-        assert (line.stage, line.status, line.flags, line.version) == (r["stage"], r["status"], r["flags"], r["version"])
+        assert (line.stage, line.status, line.flags, line.version) == (
+            r["stage"],
+            r["status"],
+            r["flags"],
+            r["version"],
+        )
         assert line.key == key_of(r)
         assert (line.last_name, line.country, line.city, line.currency) == ("Pąk", "PL", "Łódź", "PLN")
         assert [pieces for pieces, _sku in line.items] == [1 + number % 2] * (1 if number % 3 else 2)
@@ -474,9 +487,7 @@ async def test_the_header_knows_shops_workers_jobs_and_what_may_still_be_undone(
                 for n, state in ((1, "open"), (2, "open"), (3, "dismissed"))
             ],
         )
-        await tx.run(
-            "UPDATE shipment SET flags = :f WHERE id = :i", f=int(Flag.FIRST_IMPORT), i=shipment
-        )
+        await tx.run("UPDATE shipment SET flags = :f WHERE id = :i", f=int(Flag.FIRST_IMPORT), i=shipment)
         console = await create(tx, "ship", {}, "anna", "console", [(shipment, 0)])
         command_line = await create(tx, "ship", {}, "anna", "command_line", [(shipment, 0)])
         await finish(tx, command_line.id)
@@ -507,7 +518,9 @@ async def test_the_header_knows_shops_workers_jobs_and_what_may_still_be_undone(
             )
     seen = await overview.overview(reader, now)
     assert (seen.worker_at, seen.workers) == (now - 2_000, 2)
-    assert (seen.pushes, seen.undo_until) == (2, now + 30_000), "only the console's own, not begun, still in their grace"
+    assert (seen.pushes, seen.undo_until) == (2, now + 30_000), (
+        "only the console's own, not begun, still in their grace"
+    )
     assert seen.jobs == len([b for b in await overview.jobs(reader) if b.state in {"queued", "running"}])
     assert account in seen.accounts_failing
     assert not seen.practice
@@ -518,7 +531,9 @@ async def test_the_header_knows_shops_workers_jobs_and_what_may_still_be_undone(
     assert (later.pushes, later.undo_until, later.workers) == (0, None, 0)
     assert later.worker_at == now - 2_000, "a worker that lived once is known by its last word"
     async with books.p.store.transaction() as tx:
-        await tx.run("UPDATE sync_task SET ok_at = :n, code = '', message = '' WHERE account = :a", n=now - 9 * MINUTE, a=account)
+        await tx.run(
+            "UPDATE sync_task SET ok_at = :n, code = '', message = '' WHERE account = :a", n=now - 9 * MINUTE, a=account
+        )
         await tx.run("UPDATE shop SET cut_over = 'ship_these' WHERE id = :i", i=books.shop_id)
     (shop,) = (s for s in await overview.shop_states(reader, now) if s.id == books.shop_id)
     assert (shop.late, shop.waiting) == (False, 0)

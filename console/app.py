@@ -164,7 +164,8 @@ class Console(App[str]):
             await self._key(event)
             return
         if isinstance(event, events.Paste) and not event.is_forwarded and not isinstance(self.focused, Input):
-            self._burst(event.text)
+            # What is pasted may be a secret meant for a field: it is not shown.
+            self._say(_("A paste of {n} characters is no command.").format(n=len(event.text)))
             return
         await super().on_event(event)
 

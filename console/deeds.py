@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from console.actions import ACTIONS, ALL, CONSOLE, Action
 from console.keys import Key
-from console.screens.dialogs import Ask, Choice, Choose, Form, FormField, Read
+from console.screens.dialogs import Ask, Choice, Choose, Read
+from console.screens.form import Form, FormField
 from console.widgets.lines import Styled
 from console.wording import MENDS, STAGES, batch_words, reason_word, reason_words
 from domain.enums import Stage
@@ -64,7 +65,8 @@ class Deeds:
     def who(self) -> str:
         """Under which name commands are given."""
         person = self.desk.console_app.person
-        return person.name if person else "owner"
+        # Nobody is nobody's name: where persons are kept, the pipeline refuses it.
+        return person.name if person else "-"
 
     @property
     def orders(self) -> "Orders":
@@ -94,6 +96,10 @@ class Deeds:
                 if not isinstance(made, Refused):
                     app.person = made
             await self._make_owner()
+            if app.person is not None:
+                from console.welcome import welcome
+
+                await welcome(self.desk)
         self.desk.paint_all()
 
     async def _make_owner(self) -> None:
@@ -108,7 +114,6 @@ class Deeds:
                     [FormField("name", _("Your name"), help=_("it stands in the history of everything you do"))],
                     notes=[_("You are the first one: the owner. Others are added later with O.")],
                     message=message,
-                    enter_keeps=True,
                 )
             )
             if answer is None:
@@ -164,7 +169,7 @@ class Deeds:
         )
         if role is None:
             return
-        answer = await app.push_screen_wait(Form(_("Add a person"), [FormField("name", _("Name"))], enter_keeps=True))
+        answer = await app.push_screen_wait(Form(_("Add a person"), [FormField("name", _("Name"))]))
         if answer is None:
             return
         made = await app.write(lambda p: persons.add(p, answer["name"], role, False, self.who))
@@ -309,9 +314,7 @@ class Deeds:
         self, title: str, name: str, label: str, key: Key, present: Any = None
     ) -> dict[str, Any] | None:
         value = await present() if present is not None else ""
-        return await self.desk.app.push_screen_wait(
-            Form(title, [FormField(name, label, value)], enter_keeps=True, opened_by=key)
-        )
+        return await self.desk.app.push_screen_wait(Form(title, [FormField(name, label, value)], opened_by=key))
 
     async def _present_remark(self) -> str:
         row = self.orders.row

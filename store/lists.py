@@ -8,11 +8,12 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from domain.clock import Instant
 from domain.enums import Flag, Stage, Status
 from domain.filters import Term
+from domain.text import phone_key
 from store.queue import ATTENTION, DUE
 from store.views import LIVE, where
 
@@ -155,16 +156,66 @@ _JOINS = """JOIN shop sh ON sh.id = s.shop_id JOIN orders o ON o.id = s.order_id
 """Filters look at these; a list without a filter does without them."""
 
 
+FEW = 2_000
+"""A filter that matches no more shipments than this is answered from them; one that matches more is met soon enough by
+walking the list."""
+_NAMED: dict[str, str] = {
+    "order": """SELECT su.shipment_id FROM orders o JOIN submission su ON su.order_id = o.id WHERE o.number IN :values""",
+    "waybill": "SELECT w.shipment_id FROM waybill w WHERE w.number IN :values",
+    "phone": """SELECT s.id FROM buyer b JOIN shipment s ON s.order_id = b.order_id
+        WHERE b.phone_key IN :values AND b.phone_key <> ''""",
+    "sku": """SELECT sl.shipment_id FROM order_line ol JOIN shipment_line sl ON sl.order_line_id = ol.id
+        WHERE ol.sku IN :values""",
+    "batch": "SELECT bi.shipment_id FROM batch ba JOIN batch_item bi ON bi.batch_id = ba.id WHERE ba.name IN :values",
+}
+"""Filter fields that an index finds by themselves, whatever the stage: the shipments that may match."""
+
+
 def conditions(query: Query) -> tuple[str, str, dict[str, Any]]:
     """(joins, WHERE clause, parameters) of a list."""
     clause, params = where(query.terms, query.stages)
     tests = [clause.removeprefix(" WHERE ")] if clause else []
     if condition := SUBLISTS[query.sublist]:
         tests.append(condition)
+    joins, text = (_JOINS if query.terms else ""), (" AND ".join(tests) or "1 = 1")
     if query.ids is not None:
-        tests.append("s.id IN :only")
+        text = _among(text, "only")
         params["only"] = list(query.ids)
-    return (_JOINS if query.terms else ""), (" AND ".join(tests) or "1 = 1"), params
+    return joins, text, params
+
+
+def _among(tests: str, name: str) -> str:
+    """`tests` of the shipments in the list `name` only, found by their ids.
+
+    The sign keeps SQLite from walking the whole stage instead: it does not know how few ids there are.
+    """
+    return f"s.id IN :{name} AND {tests.replace('s.stage', '+s.stage')}"
+
+
+async def narrowed(reader: Reads, query: Query) -> Query:
+    """The same list, told by the ids that may be in it, where its filter names a few shipments that an index finds."""
+    if query.ids is not None:
+        return query
+    for term in query.terms:
+        if term.negated or term.field not in _NAMED or (term.field == "sku" and any("*" in v for v in term.values)):
+            continue
+        values = [_value(term.field, value) for value in term.values]
+        rows = await reader.tuples(f"{_NAMED[term.field]} LIMIT {FEW + 1}", {"values": values})
+        if len(rows) <= FEW:
+            return structs.replace(query, ids=tuple(sorted({int(row[0]) for row in rows})))
+    return query
+
+
+def _value(field: str, value: str) -> str:
+    """A filter's value as the index has it."""
+    match field:
+        case "order":
+            return value.lstrip("#")
+        case "phone":
+            return phone_key(value) or "-"
+        case "batch":
+            return value.partition("/")[0].upper()
+    return value
 
 
 async def window(
@@ -174,6 +225,7 @@ async def window(
 
     With `before` the rows that come right before that key. Use `last` for the end of a list.
     """
+    query = await narrowed(reader, query)
     backwards = before is not None
     rising = query.rising != backwards
     joins, tests, params = conditions(query)
@@ -185,6 +237,7 @@ async def window(
 
 async def last(reader: Reads, query: Query, limit: int) -> list[Line]:
     """The last `limit` rows of a list, in its order."""
+    query = await narrowed(reader, query)
     joins, tests, params = conditions(query)
     return await _read(reader, query, joins, tests, params, limit, rising=not query.rising, turned=True)
 
@@ -208,12 +261,24 @@ async def _read(
 ) -> list[Line]:
     way = "ASC" if rising else "DESC"
     order = f"s.id {way}" if query.by_id else f"{DUE} {way}, s.id {way}"
-    rows = await reader.tuples(
-        f"SELECT s.id FROM shipment s {joins} WHERE {tests} ORDER BY {order} LIMIT {int(limit)}", params
-    )
-    ids = [int(row[0]) for row in rows]
+    if query.ids is not None:
+        ids = _in_order(query, await reader.tuples(_BARE.format(joins=joins, tests=tests), params), rising=rising)[:limit]
+    else:
+        rows = await reader.tuples(
+            f"SELECT s.id FROM shipment s {joins} WHERE {tests} ORDER BY {order} LIMIT {int(limit)}", params
+        )
+        ids = [int(row[0]) for row in rows]
     found = await lines(reader, ids)
     return [found[i] for i in (reversed(ids) if turned else ids) if i in found]
+
+
+_BARE = f"SELECT s.id, {DUE} FROM shipment s {{joins}} WHERE {{tests}}"
+
+
+def _in_order(query: Query, rows: Sequence[Sequence[Any]], *, rising: bool) -> list[int]:
+    """The ids of rows (id, due) as the list has them: a few rows are put in order here, not by a walk along an index."""
+    place = (lambda r: r[0]) if query.by_id else (lambda r: (r[1], r[0]))
+    return [int(row[0]) for row in sorted(rows, key=place, reverse=not rising)]
 
 
 async def lines(reader: Reads, ids: Sequence[int]) -> dict[int, Line]:
@@ -234,13 +299,14 @@ async def still_in(reader: Reads, query: Query, ids: Sequence[int]) -> set[int]:
     """Which of `ids` the list still holds."""
     joins, tests, params = conditions(query)
     rows = await reader.tuples(
-        f"SELECT s.id FROM shipment s {joins} WHERE s.id IN :_these AND {tests}", {**params, "_these": list(ids)}
+        f"SELECT s.id FROM shipment s {joins} WHERE {_among(tests, '_these')}", {**params, "_these": list(ids)}
     )
     return {row[0] for row in rows}
 
 
 async def count(reader: Reads, query: Query) -> int:
     """How many rows a list has."""
+    query = await narrowed(reader, query)
     joins, tests, params = conditions(query)
     return int((await reader.tuples(f"SELECT count(*) FROM shipment s {joins} WHERE {tests}", params))[0][0])
 
@@ -255,6 +321,7 @@ async def position(reader: Reads, query: Query, key: Key) -> int:
 
 async def all_of(reader: Reads, query: Query) -> tuple["array[int]", "array[int]"]:
     """(ids, versions) of every row of a list, by id: what a person means who marks all of it at this moment."""
+    query = await narrowed(reader, query)
     joins, tests, params = conditions(query)
     ids, versions = array("q"), array("q")
     for shipment, version in await reader.tuples(
@@ -267,7 +334,11 @@ async def all_of(reader: Reads, query: Query) -> tuple["array[int]", "array[int]
 
 async def ids_of(reader: Reads, query: Query) -> "array[int]":
     """The ids of a whole list in its order, for lists that no index walks."""
+    query = await narrowed(reader, query)
     joins, tests, params = conditions(query)
+    if query.ids is not None:
+        rows = await reader.tuples(_BARE.format(joins=joins, tests=tests), params)
+        return array("q", _in_order(query, rows, rising=query.rising))
     way = "ASC" if query.rising else "DESC"
     order = f"s.id {way}" if query.by_id else f"{DUE} {way}, s.id {way}"
     rows = await reader.tuples(f"SELECT s.id FROM shipment s {joins} WHERE {tests} ORDER BY {order}", params)

@@ -8,8 +8,8 @@ from console.keys import Key
 from console.places.offers import Flows
 from console.places.rules import rule_lines
 from console.screens.asking import Found
-from console.screens.dialogs import Choice, Choose, FormField
-from console.screens.long_form import LongForm
+from console.screens.dialogs import Choice, Choose
+from console.screens.form import Form, FormField
 from domain.imports import ImportPolicy
 from domain.results import Refused
 from domain.text import safe
@@ -127,7 +127,7 @@ class Binding(Flows):
         while True:
             title = _("New credentials of {name}").format(name=safe(shop.name, 40))
             notes = [_("An empty field keeps what there is. Nothing is kept unless the shop takes them.")]
-            form = LongForm(
+            form = Form(
                 title, [as_field(f, values) for f in fields], at=at, notes=notes, message=message, opened_by=opened
             )
             answer = await self.app.push_screen_wait(form)
@@ -170,12 +170,12 @@ async def choose_kind(flows: Flows, what: str, title: str, key: Key | None, want
     return kinds[chosen] if chosen is not None else None
 
 
-def account_form(title: str, kind: "Kind", values: Mapping[str, str], at: str, message: str) -> LongForm:
+def account_form(title: str, kind: "Kind", values: Mapping[str, str], at: str, message: str) -> Form:
     """The account's name, what must be given, then what may be."""
     name = FormField(NAME, _("Name here") + " *", values.get(NAME, ""), help=_("How it is called on every screen."))
     fields = sorted(kind.fields, key=lambda f: not f.required)
     notes = [_("* must be filled in. A test call is made first; nothing is kept unless it succeeds.")]
-    return LongForm(title, [name, *(as_field(f, values) for f in fields)], at=at, notes=notes, message=message)
+    return Form(title, [name, *(as_field(f, values) for f in fields)], at=at, notes=notes, message=message)
 
 
 def as_field(field: "Field", values: Mapping[str, str]) -> FormField:

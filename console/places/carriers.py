@@ -9,8 +9,8 @@ from console.keys import Key
 from console.places.accounts import add_account
 from console.places.binding import checked_words
 from console.places.offers import Flow, Flows, Offer
-from console.screens.dialogs import FormField, Read
-from console.screens.long_form import LongForm
+from console.screens.dialogs import Read
+from console.screens.form import Form, FormField
 from console.widgets.lines import Styled
 from domain.results import Refused
 from domain.text import safe
@@ -86,7 +86,7 @@ class Carriers(Flows):
         opened: Key | None = key
         while True:
             field = FormField("file", _("File"), value, help=hint)
-            form = LongForm(title, [field], notes=notes, message=message, opened_by=opened)
+            form = Form(title, [field], notes=notes, message=message, opened_by=opened)
             answer = await self.app.push_screen_wait(form)
             opened = None
             if answer is None:

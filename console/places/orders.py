@@ -473,7 +473,7 @@ class Orders(Place):
         self.desk.console_app.flow(self.desk.app.push_screen_wait(Read(code_of(row.id), lines, opened_by=key)))
 
     async def _ask_filter(self, key: Key) -> None:
-        from console.screens.dialogs import Form, FormField
+        from console.screens.form import Form, FormField
         from domain.filters import FIELDS
 
         def wrong(values: dict[str, str]) -> str:
@@ -493,7 +493,6 @@ class Orders(Place):
                 [FormField("filter", _("Show only"), start, help=_("empty shows all"))],
                 notes=notes,
                 check=wrong,
-                enter_keeps=True,
                 opened_by=key,
             )
         )

@@ -9,8 +9,8 @@ from msgspec import Struct
 from console.keys import Key
 from console.places.binding import as_field, kind_named, rebind
 from console.places.offers import Flows
-from console.screens.dialogs import Choice, Choose, FormField
-from console.screens.long_form import LongForm
+from console.screens.dialogs import Choice, Choose
+from console.screens.form import Form, FormField
 from domain.results import Refused
 from domain.settings import CALL_SETTINGS, ShopSettings
 from domain.text import safe
@@ -178,7 +178,7 @@ class ShopSettingsForms(Flows):
         message, at = "", ""
         while True:
             fields = [FormField(s, WORDS[s][0], values.get(s, ""), help=WORDS[s][1]) for s in page.settings]
-            form = LongForm(f"{safe(shop.name, 40)}: {page.title}", fields, at=at, message=message)
+            form = Form(f"{safe(shop.name, 40)}: {page.title}", fields, at=at, message=message)
             answer = await self.app.push_screen_wait(form)
             if answer is None:
                 return
@@ -201,7 +201,7 @@ class ShopSettingsForms(Flows):
         values = dict(before)
         message, at = "", ""
         while True:
-            form = LongForm(
+            form = Form(
                 f"{safe(shop.name, 40)}: {safe(kind.title, 40)}",
                 [as_field(f, values) for f in fields],
                 at=at,

@@ -6,7 +6,7 @@ from console.actions import ALL, Action
 from console.cells import clean, fit
 from console.keys import Key
 from console.places.place import Item, TablePlace
-from console.screens.dialogs import Form, FormField
+from console.screens.form import Form, FormField
 from console.widgets.lines import Styled
 from console.wording import moment
 from domain.enums import Stage
@@ -169,9 +169,7 @@ class StockList(TablePlace):
 
     async def _ask_filter(self, key: Key) -> None:
         answer = await self.desk.app.push_screen_wait(
-            Form(
-                _("Filter"), [FormField("text", _("Part of a SKU or name"), self.text)], enter_keeps=True, opened_by=key
-            )
+            Form(_("Filter"), [FormField("text", _("Part of a SKU or name"), self.text)], opened_by=key)
         )
         if answer is not None:
             self.text = answer["text"].strip()
@@ -202,7 +200,6 @@ class StockList(TablePlace):
                     )
                 ],
                 check=wrong,
-                enter_keeps=True,
                 opened_by=key,
             )
         )

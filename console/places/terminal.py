@@ -8,7 +8,7 @@ from console.actions import ALL
 from console.keys import Key
 from console.places.offers import Flows, Offer
 from console.places.setting_rows import Row, sender_of
-from console.screens.dialogs import Form, FormField
+from console.screens.form import Form, FormField
 from domain.text import safe
 from domain.words import _
 
@@ -46,7 +46,7 @@ class Terminal(Flows):
     async def _name(self, key: Key) -> None:
         kept = self.app.config
         field = FormField("terminal", _("Name"), kept.terminal, help=_("empty: the host's name"))
-        form = Form(_("Name this terminal"), [field], enter_keeps=True, opened_by=key)
+        form = Form(_("Name this terminal"), [field], opened_by=key)
         answer = await self.app.push_screen_wait(form)
         if answer is None:
             return

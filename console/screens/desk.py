@@ -225,6 +225,9 @@ class Desk(Screen[None]):
         if over and action.name in {"up", "down", "page_up", "page_down", "home", "end"}:
             await self._scroll_panel(action.name)
             return
+        if self._nobody(action):
+            self.say(_("Nobody sits here yet: O says who works."))
+            return
         match action.name:
             case "up" | "down":
                 await rows.move(1 if action.name == "down" else -1)
@@ -252,6 +255,13 @@ class Desk(Screen[None]):
                 if self.deeds is not None and await self.deeds.act(action, key):
                     return
                 self._cannot(action, key)
+
+    def _nobody(self, action: Action) -> bool:
+        """Is this something that only somebody with a name may do?"""
+        if self.console_app.person is not None or self.deeds is None:
+            return False
+        free = {"person", "quit", "copy", "refresh", "mark", "mark_all", "unmark", "mark_range", "mark_invert"}
+        return not action.looks and action.name not in free
 
     def _cannot(self, action: Action, key: Key) -> None:
         if self.deeds is None:
@@ -529,6 +539,7 @@ class Desk(Screen[None]):
             (a, a.title)
             for a in sorted((a for a in CONSOLE if a.footer >= 110), key=lambda a: a.footer)
             if self.place.name == "orders" or a.name in {"help", "palette", "person", "quit", "detail"}
+            if a.name not in {c.name for c, _label in changing}
         ]
         one_line = self.app.size.height < 30
         if one_line:

@@ -3,7 +3,7 @@
 A dialog closes with a result or with None. It is never answered by the key that opened it, nor by its repeat.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -15,7 +15,6 @@ from textual.widgets import Input
 from console.cells import cells, fit, wrap
 from console.keys import Key
 from console.widgets.lines import Lines, Pane, Styled
-from domain.text import safe
 from domain.words import _
 
 T = TypeVar("T")
@@ -30,7 +29,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
     Dialog { align: center middle; background: $background 60%; }
     Dialog > Vertical { width: 76; max-width: 100%; height: auto; max-height: 100%; background: $surface; padding: 1 2; }
     Dialog Input { background: $panel; color: $foreground; border: none; height: 1; padding: 0 1; }
-    Dialog Input:focus { border: none; background: $background; }
+    Dialog Input:focus { border: none; background: $primary 25%; }
     """
     BINDINGS = []
 
@@ -211,130 +210,6 @@ class Ask(Dialog[bool]):
         else:
             self.query_one(Input).value = ""
             self.say(_("That is not {n}; nothing was done.").format(n=self.expect))
-
-
-class FormField(Struct, frozen=True):
-    """One field of a form. `beside` is shown to the right of it (the platform's value); `secret` hides what is typed."""
-
-    name: str
-    label: str
-    value: str = ""
-    beside: str = ""
-    help: str = ""
-    secret: bool = False
-    choices: tuple[str, ...] = ()
-
-
-class Form(Dialog[dict[str, str]]):
-    """Fields to fill in. Enter, Tab and Down go on, F9 keeps, Esc leaves. Gives every field by name.
-
-    `check` looks at the fields before the form closes; what it answers is shown and the form stays open.
-    """
-
-    DEFAULT_CSS = """
-    Form > Vertical { width: 104; max-width: 100%; }
-    """
-
-    def __init__(
-        self,
-        title: str,
-        fields: Sequence[FormField],
-        *,
-        at: str = "",
-        notes: Sequence[str] = (),
-        message: str = "",
-        check: Callable[[dict[str, str]], str] | None = None,
-        enter_keeps: bool = False,
-        opened_by: Key | None = None,
-    ) -> None:
-        super().__init__(opened_by)
-        self.title_text, self.fields, self.first, self.notes, self.message = (
-            title,
-            list(fields),
-            at,
-            list(notes),
-            message,
-        )
-        self.check = check
-        self.enter_keeps = enter_keeps
-
-    def compose(self) -> ComposeResult:
-        """Its widgets."""
-        with Vertical():
-            yield Lines(1, "ask", id="title")
-            if self.notes:
-                yield Lines(sum(len(wrap(n, 98)) for n in self.notes), "ask", id="notes")
-            for field in self.fields:
-                yield Lines(1, "ask", id=f"label_{field.name}")
-                yield Input(
-                    value=safe(field.value, 2000),
-                    id=f"field_{field.name}",
-                    password=field.secret,
-                    compact=True,
-                    select_on_focus=False,
-                )
-            yield Lines(2, "ask", id="say")
-
-    def on_mount(self) -> None:
-        """Show what it was made with."""
-        self.query_one("#title", Lines).show(((self.title_text, "ask.title"),))
-        if self.notes:
-            self.query_one("#notes", Lines).show(*(((p, "ask.dim"),) for n in self.notes for p in wrap(n, 98)))
-        for field in self.fields:
-            text: list[tuple[str, str]] = [(f"{field.label}  ", "ask")]
-            if field.beside:
-                text.append((_("platform: {value}").format(value=safe(field.beside, 80)), "ask.dim"))
-            elif field.choices:
-                text.append((" / ".join(field.choices), "ask.dim"))
-            elif field.help:
-                text.append((field.help, "ask.dim"))
-            self.query_one(f"#label_{field.name}", Lines).show(tuple(text))
-        self.say(self.message)
-        wanted = self.first if any(f.name == self.first for f in self.fields) else self.fields[0].name
-        box = self.query_one(f"#field_{wanted}", Input)
-        box.focus()
-        box.cursor_position = len(box.value)
-
-    def say(self, text: str) -> None:
-        """What is wrong, and the keys."""
-        keys = _("Enter keeps, Esc leaves") if self.enter_keeps else _("Enter next field, F9 keeps, Esc leaves")
-        self.query_one("#say", Lines).show(((text, "ask.bad"),), ((keys, "ask.dim"),))
-
-    def values(self) -> dict[str, str]:
-        """Every field as it stands."""
-        return {f.name: self.query_one(f"#field_{f.name}", Input).value for f in self.fields}
-
-    async def act(self, key: Key) -> None:
-        """Keys that the field in focus leaves to the form."""
-        if self.refuses(key):
-            return
-        match key.name:
-            case "escape":
-                self.dismiss(None)
-            case "f9":
-                self.keep()
-            case "down" | "tab":
-                self.focus_next(Input)
-            case "up" | "shift+tab":
-                self.focus_previous(Input)
-            case _:
-                return
-
-    def keep(self) -> None:
-        """Close with what was filled in, unless something is wrong with it."""
-        values = self.values()
-        if self.check is not None and (wrong := self.check(values)):
-            self.say(wrong)
-            return
-        self.dismiss(values)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter goes to the next field; only a form of one field is kept by it."""
-        event.stop()
-        if self.enter_keeps:
-            self.keep()
-        else:
-            self.focus_next(Input)
 
 
 class Read(Dialog[str]):

@@ -80,9 +80,7 @@ async def paint(scratch: Path) -> dict[str, str]:
     shown: dict[str, str] = {}
     for width, height in SIZES:
         config = Config(scratch / "config.toml", terminal="bench-2")
-        app = Console(
-            place, config, person="安娜 Anna", clock=lambda: NOW + 2 * HOUR, keep_worker=False, window_s=0
-        )
+        app = Console(place, config, person="安娜 Anna", clock=lambda: NOW + 2 * HOUR, keep_worker=False, window_s=0)
         async with app.run_test(size=(width, height)) as pilot:
             desk: Any = app.screen_stack[0]
             desk.pace_s = desk.rest_s = 0.0
@@ -100,7 +98,6 @@ async def paint(scratch: Path) -> dict[str, str]:
                     await settle(app, pilot)
         await app.close_all()
     return shown
-
 
 
 def press(app: Any, key: str) -> None:

@@ -1,7 +1,6 @@
 """A scanner, an input method and a paste on every screen of the real console: nothing is changed by them."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,7 +92,9 @@ def books(floor: ShopFloor) -> dict[str, list[tuple[Any, ...]]]:
 
 
 @pytest.mark.parametrize("size", [(36, 120), (24, 80)])
-def test_a_scan_a_badge_and_an_input_method_change_nothing_on_any_screen(floor: ShopFloor, size: tuple[int, int]) -> None:
+def test_a_scan_a_badge_and_an_input_method_change_nothing_on_any_screen(
+    floor: ShopFloor, size: tuple[int, int]
+) -> None:
     before = books(floor)
     with floor.console(*size) as t:
         t.wait_for("anna @", 20)

@@ -202,6 +202,7 @@ def test_it_lives_in_a_session_of_its_own_and_is_told_its_database_by_the_enviro
     keeper = kept.keeper(LISTENS)
     keeper.look(None)
     assert os.getsid(pid(keeper)) == pid(keeper), "Ctrl-C in the terminal does not reach it"
+    keeper._kill()
     kept.place = find("postgresql://anna:secret@db.example.com/orders", kept.place.key_file)
     keeper = kept.keeper(TELLS)
     keeper.look(None)

@@ -54,7 +54,7 @@ async def open_bind_form(d: DeskPilot) -> None:
     await d.press("n")
     await d.dialog("Choose")
     await d.press("1")
-    await d.dialog("LongForm")
+    await d.dialog("Form")
 
 
 # ------------------------------------------------------------------ shops
@@ -108,7 +108,7 @@ async def test_what_the_test_call_found_may_be_left_and_nothing_is_kept(sqlite_p
         await d.press("f9")
         await d.dialog("Found")
         await d.press("2")
-        await d.dialog("LongForm")
+        await d.dialog("Form")
         assert d.value("url") == shop_twin.url
         await d.press("f9")
         await d.dialog("Found")
@@ -163,7 +163,7 @@ async def test_a_setting_out_of_range_is_asked_again_and_only_what_changed_is_ke
         await d.press("4")
         await d.sees("Settings of PL-Woo")
         await d.press("2")
-        await d.dialog("LongForm")
+        await d.dialog("Form")
         await d.fill(ship_without_printing="yes", grace_s="99999")
         await d.press("f9")
         await d.sees("from 0 to 3600")
@@ -194,7 +194,7 @@ async def test_no_page_of_a_form_hides_the_field_in_focus(bound: Place, size: tu
         for page in range(1, len(PAGES) + 2):
             await d.sees("Settings of PL-Woo")
             await d.press(str(page))
-            await d.dialog("LongForm")
+            await d.dialog("Form")
             fields = d.app.screen.fields  # type: ignore[attr-defined]
             for field in fields:
                 await d.until(lambda name=field.name: d.focused == name, field.name)
@@ -214,10 +214,10 @@ async def test_a_changed_address_is_tried_before_it_is_kept(bound: Place, shop_t
         await d.press("4")
         await d.sees("Settings of PL-Woo")
         await d.press("6")
-        await d.dialog("LongForm")
+        await d.dialog("Form")
         await d.fill(url="http://127.0.0.1:9", customer_note="yes")
         await d.press("f9")
-        await d.until(lambda: type(d.app.screen).__name__ == "LongForm" and "127.0.0.1:9" in d.value("url"), "again")
+        await d.until(lambda: type(d.app.screen).__name__ == "Form" and "127.0.0.1:9" in d.value("url"), "again")
         await d.until(lambda: d.focused == "url", "at the address")
         kept = json.loads((await rows(bound, "SELECT settings FROM shop"))[0]["settings"])
         assert kept["url"] == shop_twin.url
@@ -237,7 +237,7 @@ async def test_new_keys_are_kept_only_when_the_shop_takes_them(bound: Place, sho
         await d.press("enter")
         await d.dialog("Choose")
         await d.press("5")
-        await d.dialog("LongForm")
+        await d.dialog("Form")
         await d.type("ck_other")
         await d.press("f9")
         await d.sees("does not take this key")
@@ -310,7 +310,7 @@ async def test_an_unbound_shop_is_bound_again_with_its_fields_filled_in(bound: P
         await d.press("9")
         await d.row("shop:1")
         await d.press("n")
-        await d.dialog("LongForm")
+        await d.dialog("Form")
         assert (d.value("_name"), d.value("url"), d.value("consumer_key")) == ("PL-Woo", shop_twin.url, "")
         await d.fill(**keys_of(shop_twin))
         await d.press("f9")
@@ -386,7 +386,7 @@ async def test_a_pool_takes_its_numbers_and_names_those_it_refuses(sqlite_place:
         await d.press("n")
         await d.sees("Which kind of carrier")
         await d.press("1")
-        await d.dialog("LongForm")
+        await d.dialog("Form")
         await d.fill(_name="Post", carrier_name="China Post", check_digit="s11")
         await d.press("f9")
         await d.until(lambda: d.focused == "check_digit", "the field")
@@ -395,7 +395,7 @@ async def test_a_pool_takes_its_numbers_and_names_those_it_refuses(sqlite_place:
         await d.sees("Post is set up")
         assert d.settings.cursor_id == "carrier:1"
         await d.press("n")
-        await d.dialog("LongForm")
+        await d.dialog("Form")
         await d.type(str(tmp_path / "nothing.txt"))
         await d.press("enter")
         await d.sees("There is no file")
@@ -417,7 +417,7 @@ async def test_a_printer_whose_folder_is_missing_is_asked_again(sqlite_place: Pl
         await d.press("enter")
         await d.dialog("Choose")
         await d.press("1")
-        await d.dialog("LongForm")
+        await d.dialog("Form")
         await d.fill(_name="Labels", folder=str(tmp_path / "none"))
         await d.press("f9")
         await d.until(lambda: d.focused == "folder", "the field")

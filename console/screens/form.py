@@ -1,7 +1,8 @@
-"""A form of any length: one line per field, scrolled so that the field in focus is seen, its help written out below."""
+"""A form: one line per field, scrolled so that the field in focus is seen, its help written out below."""
 
 from collections.abc import Callable, Sequence
 
+from msgspec import Struct
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -9,7 +10,7 @@ from textual.widgets import Input
 
 from console.cells import cells, fit, wrap
 from console.keys import Key
-from console.screens.dialogs import Dialog, FormField
+from console.screens.dialogs import Dialog
 from console.widgets.lines import Lines, Styled
 from domain.text import safe
 from domain.words import _
@@ -19,20 +20,32 @@ HELP, SAY = 2, 3
 """Lines kept for the help of the field in focus, and for what is wrong."""
 
 
-class LongForm(Dialog[dict[str, str]]):
-    """As `Form`, which shows a few fields with room around them; this one takes as many as there are.
+class FormField(Struct, frozen=True):
+    """One field of a form. `beside` is shown to the right of it (the platform's value); `secret` hides what is typed."""
+
+    name: str
+    label: str
+    value: str = ""
+    beside: str = ""
+    help: str = ""
+    secret: bool = False
+    choices: tuple[str, ...] = ()
+
+
+class Form(Dialog[dict[str, str]]):
+    """Fields to fill in. Enter, Tab and Down go on, F9 keeps, Esc leaves; a single field is kept by Enter.
 
     Gives every field by name. `check` looks at the fields before the form closes: a sentence keeps it open, (field,
-    sentence) keeps it open there.
+    sentence) keeps it open at that field.
     """
 
     DEFAULT_CSS = """
-    LongForm > Vertical { width: 104; }
-    LongForm #fields { scrollbar-size: 0 0; background: $surface; }
-    LongForm #fields Horizontal { height: 1; }
-    LongForm #fields Lines { width: 30; }
-    LongForm #fields Lines.beside { width: 1fr; }
-    LongForm #fields Input { width: 1fr; }
+    Form > Vertical { width: 104; }
+    Form #fields { scrollbar-size: 0 0; background: $surface; }
+    Form #fields Horizontal { height: 1; }
+    Form #fields Lines { width: 30; }
+    Form #fields Lines.beside { width: 1fr; }
+    Form #fields Input { width: 1fr; }
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from console.screens.dialogs import Ask, Choice, Choose, Read
 from console.screens.form import Form, FormField
 from console.widgets.lines import Styled
 from console.wording import MENDS, STAGES, batch_words, reason_word, reason_words
-from domain.enums import Stage
+from domain.enums import Flag, Stage
 from domain.facts import code_of
 from domain.results import Refused
 from domain.text import safe
@@ -211,7 +211,9 @@ class Deeds:
         command = orders.command_of(action)
         if command is None:
             return False
-        if orders.sublist_name == "first_import" and command == "approve" and not len(orders.mine):
+        row = orders.row
+        guarded = row is not None and bool(row.flags & Flag.FIRST_IMPORT)
+        if command == "approve" and not len(orders.mine) and guarded:
             self.desk.console_app.flow(self.cut_over(key))
             return True
         if not orders.chosen():

@@ -29,6 +29,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "jobs": ("6",),
     "stock": ("8",),
     "settings": ("9",),
+    "settings-shop": ("9", "enter"),
+    "abnormal": ("@abnormal",),
     "detail": ("1", "enter"),
     "help": ("4", "?"),
     "palette": ("4", ":"),
@@ -39,6 +41,10 @@ KEYS: dict[str, tuple[str, ...]] = {
     "service": ("2", "s"),
     "customs": ("2", "c"),
     "flag": ("1", "f"),
+    "hold": ("1", "h"),
+    "close": ("1", "delete"),
+    "send-back": ("4", "b"),
+    "recall": ("5", "b"),
     "person": ("1", "O"),
     "copy": ("1", "y"),
     "ship": ("4", "space", "space", "space", "n"),
@@ -46,7 +52,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "last-batch": ("1", "l"),
     "quit": ("1", "q"),
 }
-"""Screen → the keys that open it from the review."""
+"""Screen → the keys that open it from the review; `@` names a place that the palette opens."""
 
 
 def main(language: str, folder: Path) -> None:
@@ -87,7 +93,10 @@ async def paint(scratch: Path) -> dict[str, str]:
             await settle(app, pilot)
             for name, keys in KEYS.items():
                 for key in keys:
-                    press(app, key)
+                    if key.startswith("@"):
+                        await desk.go(key[1:])
+                    else:
+                        press(app, key)
                     await settle(app, pilot)
                 shown[f"{name}.{width}x{height}"] = screen_text(app)
                 while len(app.screen_stack) > 1:

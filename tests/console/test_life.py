@@ -183,6 +183,18 @@ def test_a_dead_and_a_frozen_worker_are_replaced_and_named(many: Generated) -> N
         t.wait_for(lambda t: [p for p in t.processes() if p not in {t.pid, child}], 20)
 
 
+def test_escape_at_the_question_who_works_leaves_nobody_who_may_change(many: Generated, tmp_path: Path) -> None:
+    other = _copy(many, tmp_path)
+    other.do(lambda p: persons.add(p, "bo", "operator", False, "anna"))
+    with other.console() as t:
+        t.wait_for("Who is at the keyboard?", 20)
+        t.press("esc")
+        t.wait_gone("Who is at the keyboard?")
+        t.press("n")
+        t.wait_for("Nobody sits here yet: O says who works.")
+        assert other.value("SELECT count(*) FROM batch WHERE name LIKE 'B11%' AND who = '-'") == 0
+
+
 def test_a_database_of_a_newer_program_is_refused_in_one_sentence(many: Generated, tmp_path: Path) -> None:
     other = _copy(many, tmp_path)
     connection = sqlite3.connect(other.place.file)

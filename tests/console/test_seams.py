@@ -1,0 +1,219 @@
+"""What is cheap now and dear later: others at work, the first-import guard, the sender, who may change what, a full disk."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.generate import generate
+from connectors.simulated.launch import Twin
+from domain.enums import Stage
+from domain.persons import Role
+from pipeline import persons, setup
+from pipeline.base import Pipeline
+from pipeline.commands import run, work_off
+from pipeline.worker import sync_now
+from store import batches, leases
+from store.place import Place
+from tests.console.pilot import DeskPilot, console
+from tests.console.shopfloor import ShopFloor
+
+
+@pytest.fixture(scope="module")
+def stocked(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """600 orders in review, clean and ready; anna is the owner."""
+    folder = tmp_path_factory.mktemp("stocked")
+    place = Place("", folder / "data" / "db.sqlite", folder / "keys" / "key", folder / "data" / "backups")
+    generate(place, 600, stages={Stage.REVIEW: 600})
+    return place
+
+
+@pytest.fixture
+def reviewed(stocked: Place, tmp_path: Path) -> Place:
+    """A copy of it for one test."""
+    place = Place("", tmp_path / "data" / "db.sqlite", tmp_path / "keys" / "key", tmp_path / "data" / "backups")
+    assert place.file is not None
+    assert stocked.file is not None
+    place.file.parent.mkdir(parents=True)
+    place.file.write_bytes(stocked.file.read_bytes())
+    return place
+
+
+def shown_codes(d: DeskPilot) -> list[str]:
+    """The codes on the screen, in order."""
+    return [line[7:14] for line in d.screen().splitlines() if line[7:8] == "K" and line[8:14].isdigit()]
+
+
+def marks(d: DeskPilot) -> int:
+    """Marked rows on the screen."""
+    return sum(line[1:2] == "*" for line in d.screen().splitlines())
+
+
+async def test_what_others_do_moves_neither_cursor_nor_view_nor_marks(reviewed: Place) -> None:
+    async with console(reviewed) as d:
+        await d.sees("[1 Review 600")
+        await d.press("down", "down", "space", "space", "pagedown", "space")
+        before, marked = shown_codes(d), marks(d)
+        cursor = d.desk.rows.cursor
+        p = await Pipeline.open(reviewed)
+        ids = [int(code[1:]) for code in before[:6]]
+        report = await run(p, "approve", ids, {}, "anna")
+        assert len(report.done) == 6, report.refused
+        await d.sees("2 Processing 6")
+        await d.until(lambda: len(d.desk.places["orders"].source.gone) == 6, "six rows greyed")  # type: ignore[attr-defined]
+        await p.aclose()
+        assert shown_codes(d) == before
+        assert d.desk.rows.cursor == cursor
+        assert marks(d) == marked
+        await d.press("r")
+        await d.until(lambda: not set(before[:6]) & set(shown_codes(d)), "the list without them")
+
+
+async def test_a_mark_means_what_was_seen_and_a_later_change_is_named(reviewed: Place) -> None:
+    async with console(reviewed) as d:
+        await d.sees("[1 Review 600")
+        first = int(shown_codes(d)[0][1:])
+        await d.press("space", "space")
+        p = await Pipeline.open(reviewed)
+        await persons.add(p, "bo", "operator", False, "anna")
+        await run(p, "flag", [first], {"colour": 3}, "bo")
+        await p.aclose()
+        await d.press("n")
+        await d.sees("approve 2: 1 done, 1 stayed: 1 changed meanwhile")
+        await d.press("l")
+        await d.sees("bo changed it meanwhile (flagged).")
+
+
+async def test_mark_all_keeps_out_what_arrives_after_the_key(reviewed: Place) -> None:
+    async with console(reviewed) as d:
+        await d.sees("[1 Review 600")
+        await d.press("a")
+        await d.sees("600 marked")
+        # One leaves and comes back into review after the key was pressed: it is not what was seen.
+        p = await Pipeline.open(reviewed)
+        first = int(shown_codes(d)[-1][1:])
+        await run(p, "approve", [first], {}, "anna")
+        await run(p, "back", [first], {"to": "review"}, "anna")
+        await d.press("n")
+        await d.until(lambda: d.desk.deeds is not None and d.desk.deeds.followed, "a job")
+        (batch,) = [b for b in await _unfinished(p) if b.total == 600]
+        await work_off(p, batch, leases.new_owner())
+        await p.aclose()
+        await d.sees("approve 600: 599 done, 1 stayed: 1 changed meanwhile")
+
+
+async def _unfinished(p: Pipeline) -> list[batches.Batch]:
+    async with p.store.reading() as tx:
+        return await batches.unfinished(tx)
+
+
+async def test_a_viewer_sees_everything_and_changes_nothing(reviewed: Place) -> None:
+    async with console(reviewed, person="wanda", role=Role.VIEWER) as d:
+        await d.sees("wanda @")
+        await d.press("n")
+        await d.sees("wanda may look, not change anything.")
+        await d.press("2")
+        await d.sees("[2 Processing 0")
+
+
+@pytest.fixture
+def floor(tmp_path: Path) -> Iterator[ShopFloor]:
+    """A shop that has orders before it is bound."""
+    with Twin("woocommerce", orders=0, seed=12) as shop:
+        yield ShopFloor(tmp_path, shop)
+
+
+async def test_orders_of_a_first_import_wait_for_the_cut_over(floor: ShopFloor) -> None:
+    floor.orders(*[{"customer_note": ""}] * 5)
+    p = await Pipeline.open(floor.place)
+    fields = {"url": floor.shop.url}
+    keys = {k: str(floor.shop.hello[k]) for k in ("consumer_key", "consumer_secret")}
+    await setup.add_shop(p, "woocommerce", "PL-Woo", fields, keys)
+    await sync_now(p, 1, ("products", "orders"))
+    await p.aclose()
+    async with console(floor.place) as d:
+        await d.sees("first import 5")
+        await d.press("a")
+        await d.sees("5 orders of a first import were not marked")
+        assert len(d.desk.places["orders"].mine) == 0  # type: ignore[attr-defined]
+        for _n in range(7):
+            await d.press("right")
+        await d.sees("[first import 5]")
+        await d.press("n")
+        await d.sees("5 orders of PL-Woo were open before it was bound")
+        await d.press("1")
+        await d.sees("5 orders of PL-Woo: done.")
+        await d.press("1")
+        await d.sees("first import 0")
+
+
+async def test_the_sender_is_asked_for_before_the_first_label(floor: ShopFloor) -> None:
+    p = await Pipeline.open(floor.place)
+    keys = {k: str(floor.shop.hello[k]) for k in ("consumer_key", "consumer_secret")}
+    await setup.add_shop(p, "woocommerce", "PL-Woo", {"url": floor.shop.url}, keys)
+    pool = await setup.add_carrier(
+        p, "pool", "OwnPost", {"carrier_name": "Own", "services": "OWN=Letter", "cod": "yes"}, {}
+    )
+    await setup.import_numbers(p, getattr(pool, "id", 0), ["OWN000000001"])
+    await sync_now(p, 1, ("products", "orders"))
+    floor.orders({"customer_note": ""})
+    await sync_now(p, 1, ("orders",))
+    await run(p, "approve", [1], {}, "anna")
+    await run(p, "assign", [1], {"service_id": 1}, "anna")
+    await p.aclose()
+    async with console(floor.place) as d:
+        await d.press("2")
+        await d.sees("[2 Processing 1")
+        await d.press("n")
+        await d.dialog("Form")
+        await d.sees("It stands on every label")
+        await d.press("f9")
+        await d.sees("Missing:")
+        await d.fill(name="Kleks", line1="Polna 1", city="Kraków", country="PL")
+        await d.press("f9")
+        await d.sees("3 Waybill 1")
+
+
+async def test_a_job_can_be_cancelled_in_the_drawer(reviewed: Place) -> None:
+    async with console(reviewed) as d:
+        await d.sees("[1 Review 600")
+        await d.press("a")
+        await d.sees("600 marked")
+        await d.press("n")
+        await d.until(lambda: d.desk.deeds is not None and d.desk.deeds.followed, "a job that waits for a worker")
+        await d.press("6")
+        await d.sees("[jobs: 1 at work]")
+        await d.press("x")
+        await d.sees("is cancelled; what was done stays done.")
+        await d.sees("cancelled")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small disk of its own can only be mounted by root")
+async def test_a_full_disk_says_so_and_leaves_the_console_usable(reviewed: Place, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    assert reviewed.file is not None
+    size = reviewed.file.stat().st_size + 300_000
+    await asyncio.to_thread(_run, "mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk))
+    try:
+        place = Place("", disk / "db.sqlite", tmp_path / "keys" / "key", tmp_path / "backups")
+        assert place.file is not None
+        place.file.write_bytes(reviewed.file.read_bytes())
+        async with console(place) as d:
+            await d.sees("[1 Review 600")
+            (disk / "filler").write_bytes(b"x" * max(0, os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize - 40_000))
+            await d.press("a")
+            await d.sees("600 marked")
+            await d.press("n")
+            await d.sees("The disk is full; nothing was changed.")
+            await d.press("2")
+            await d.sees("[2 Processing 0")
+    finally:
+        await asyncio.to_thread(_run, "umount", "-l", str(disk))
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True)

@@ -262,7 +262,8 @@ async def _read(
     way = "ASC" if rising else "DESC"
     order = f"s.id {way}" if query.by_id else f"{DUE} {way}, s.id {way}"
     if query.ids is not None:
-        ids = _in_order(query, await reader.tuples(_BARE.format(joins=joins, tests=tests), params), rising=rising)[:limit]
+        few = await reader.tuples(_BARE.format(joins=joins, tests=tests), params)
+        ids = _in_order(query, few, rising=rising)[:limit]
     else:
         rows = await reader.tuples(
             f"SELECT s.id FROM shipment s {joins} WHERE {tests} ORDER BY {order} LIMIT {int(limit)}", params

@@ -64,7 +64,8 @@ async def set_print_state(
 ) -> list[int]:
     """Tell shipments that wait for their print how it went; returns which they were.
 
-    Others (recalled, sent back, printed otherwise meanwhile) stay as they are.
+    Others (recalled, sent back, printed otherwise meanwhile) stay as they are. Where another copy was refused, the
+    earlier one is still on paper.
     """
     rows = await tx.rows(
         "SELECT id FROM shipment WHERE id IN :ids AND print_state IN ('asked', 'unknown') AND print_state <> :state",
@@ -74,10 +75,12 @@ async def set_print_state(
     waiting = [r.id for r in rows]
     printed = state in {PrintState.CONFIRMED, PrintState.SENT}
     await tx.run(
-        """UPDATE shipment SET print_state = :state, copies = copies + :printed, version = version + 1,
+        """UPDATE shipment SET print_state = CASE WHEN :state2 = 'none' AND printed_at IS NOT NULL THEN 'sent' ELSE :state END,
+               copies = copies + :printed, version = version + 1,
                changed_at = :now, printed_at = CASE WHEN :printed = 1 THEN :now ELSE printed_at END
            WHERE id IN :ids""",
         state=state.value,
+        state2=state.value,
         printed=int(printed),
         now=tx.now,
         ids=waiting,

@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from domain.enums import Stage
 from domain.results import Refused
 from domain.words import _
 from store.apply import book
@@ -105,11 +106,14 @@ async def _newest_allocations(tx: Tx, variant_id: int, warehouse_id: int) -> Seq
 async def balances(tx: Tx, sku: str = "") -> Sequence[Any]:
     """Every tracked variant (or those of one SKU) with its balance and how many shipments wait for it."""
     return await tx.rows(
-        """SELECT v.sku, v.name, v.tracked, w.name AS warehouse, st.on_hand, st.reserved,
-               (SELECT count(DISTINCT s.id) FROM shipment s JOIN shipment_line sl ON sl.shipment_id = s.id
-                JOIN order_line ol ON ol.id = sl.order_line_id JOIN listing_item li ON li.listing_id = ol.listing_id
-                WHERE li.variant_id = v.id AND s.stage = 4 AND s.status = 'out_of_stock') AS waiting
+        f"""WITH waits AS (
+               SELECT li.variant_id, count(DISTINCT s.id) AS n FROM shipment s
+               JOIN shipment_line sl ON sl.shipment_id = s.id JOIN order_line ol ON ol.id = sl.order_line_id
+               JOIN listing_item li ON li.listing_id = ol.listing_id
+               WHERE s.stage = {int(Stage.TO_PRINT)} AND s.status = 'out_of_stock' GROUP BY li.variant_id)
+           SELECT v.sku, v.name, v.tracked, w.name AS warehouse, st.on_hand, st.reserved, coalesce(waits.n, 0) AS waiting
            FROM stock st JOIN variant v ON v.id = st.variant_id JOIN warehouse w ON w.id = st.warehouse_id
+           LEFT JOIN waits ON waits.variant_id = v.id
            WHERE :all = 1 OR v.sku = :sku ORDER BY v.sku, v.id""",
         all=int(not sku),
         sku=sku,

@@ -11,15 +11,19 @@ import pytest
 from bench.generate import generate
 from connectors.simulated.launch import Twin
 from domain.enums import Stage
+from domain.facts import ShopFacts
 from domain.persons import Role
+from domain.settings import ShopSettings
 from pipeline import persons, setup
-from pipeline.base import Pipeline
+from pipeline.base import NOTHING, Pipeline
 from pipeline.commands import run, work_off
 from pipeline.worker import sync_now
-from store import batches, leases
+from store import accounts, batches, leases
+from store.intake import Incoming, insert_orders
 from store.place import Place
 from tests.console.pilot import DeskPilot, console
 from tests.console.shopfloor import ShopFloor
+from tests.domain.orders import an_order
 
 
 @pytest.fixture(scope="module")
@@ -217,3 +221,28 @@ async def test_a_full_disk_says_so_and_leaves_the_console_usable(reviewed: Place
 
 def _run(*command: str) -> None:
     subprocess.run(command, check=True)
+
+
+async def test_the_console_works_on_either_engine(place: Place) -> None:
+    p = await Pipeline.open(place)
+    async with p.store.transaction() as tx:
+        shop_id = await accounts.add_shop(tx, "woocommerce", "PL-Woo", {}, title="", zone="UTC", currency="PLN")
+        shop = ShopFacts(shop_id, "PL-Woo", "woocommerce", "UTC", True, ShopSettings(), NOTHING)
+        orders = [an_order(platform_order_id=str(n), number=str(n)) for n in range(70, 76)]
+        await insert_orders(tx, shop, [Incoming(o, b"{}", b"digest") for o in orders], False)
+    await p.aclose()
+    async with console(place) as d:
+        await d.sees("[1 Review 6")
+        await d.press("space", "space", "n")
+        await d.sees("approve 2: 2 done")
+        await d.sees("2 Processing 2")
+        await d.press("slash")
+        await d.dialog("Form")
+        await d.type("75")
+        await d.press("enter")
+        await d.sees("filter 75 1")
+        await d.press("escape", "u")
+        await d.sees("taken back: 2")
+        for key in ("2", "3", "4", "5", "0", "6", "8", "9", "1"):
+            await d.press(key)
+        await d.sees("[1 Review 6")

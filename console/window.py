@@ -27,6 +27,9 @@ PAGE = 96
 KEEP = 1_200
 """Rows at hand at most; further ones are read again when they are wanted."""
 
+COUNT_AFTER_S = 0.05
+"""Between the first rows of a filtered list and the reading of all of it."""
+
 
 class OrderWindow:
     """A `Source` of the list widget over one `Query`."""
@@ -87,6 +90,10 @@ class OrderWindow:
             if self.ready is not None:
                 await self.ready()
             if len(first) == PAGE:
+                # The first rows are painted before the rest is counted: both at once would be slower to see.
+                await asyncio.sleep(COUNT_AFTER_S)
+                if generation != self._generation:
+                    return
                 ids = await self.eyes.search(lambda r: lists.ids_of(r, query), who)
                 if generation != self._generation:
                     return

@@ -366,6 +366,7 @@ class Desk(Screen[None]):
                 await self.deeds.look_again()
             self._paint_place()
             self._paint_header()
+            self._paint_empty()
             if changed and self._panel_showing() and self.place is not None:
                 self._detail_wanted = self._detail_wanted or time.monotonic()
         finally:
@@ -416,6 +417,13 @@ class Desk(Screen[None]):
         titles.show(((place.titles(width), "band"),))
         self._paint_status()
         self._paint_footer()
+
+    def _paint_empty(self) -> None:
+        """An empty list says what the next step is, and how old that knowledge is."""
+        rows = self.rows
+        if self.place is not None and not rows.source.total and (fresh := self.place.empty()) != rows.empty:
+            rows.empty = fresh
+            rows.refresh()
 
     def _paint_tabs(self) -> None:
         self.query_one("#tabs", Lines).show(self._tabs(self.app.size.width))

@@ -246,3 +246,19 @@ async def test_the_console_works_on_either_engine(place: Place) -> None:
         for key in ("2", "3", "4", "5", "0", "6", "8", "9", "1"):
             await d.press(key)
         await d.sees("[1 Review 6")
+
+
+async def test_p3_an_empty_review_shows_each_shops_last_sync_and_warns_when_it_is_old(floor: ShopFloor) -> None:
+    """P3: platforms are not read in real time; the review says when each shop was read last."""
+    p = await Pipeline.open(floor.place)
+    keys = {k: str(floor.shop.hello[k]) for k in ("consumer_key", "consumer_secret")}
+    await setup.add_shop(p, "woocommerce", "PL-Woo", {"url": floor.shop.url, "orders_every_s": "1"}, keys)
+    await sync_now(p, 1, ("orders",))
+    await p.aclose()
+    async with console(floor.place) as d:
+        await d.sees("PL-Woo: last read")
+        await d.sees("No order waits for review.")
+        await d.until(lambda: d.desk.facts is not None and d.desk.facts.shops[0].late, "late")
+        await d.sees("! PL-Woo")
+        await d.press("R")
+        await d.sees("Reading now: PL-Woo")

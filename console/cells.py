@@ -19,6 +19,9 @@ class Width:
     """Cells of a letter of East Asian ambiguous width."""
 
 
+_JOINER = "\u200d"
+
+
 @lru_cache(maxsize=8192)
 def cells(text: str) -> int:
     """Cells that a text takes in this terminal."""
@@ -55,12 +58,14 @@ def fit(text: str, width: int, right: bool = False) -> str:
         if len(text) > width:
             text = text[: width - 1] + "~" if width > 0 else ""
         return text.rjust(width) if right else text.ljust(width)
+    # A joiner at the end would join the blanks after it.
+    text = text.rstrip(_JOINER)
     used = cells(text)
     if used > width:
         if width < 1:
             return ""
         text, used = _cut(text, width - 1)
-        text, used = text + "~", used + 1
+        text, used = text.rstrip(_JOINER) + "~", used + 1
     blank = " " * (width - used)
     return blank + text if right else text + blank
 
@@ -70,8 +75,17 @@ def clean(text: object, width: int, right: bool = False) -> str:
     return fit(safe(text if text is not None else "", 400), width, right)
 
 
+_HELD = "\u00a0"
+"""A blank that is no place to break at."""
+_NO_START = frozenset("，。、；：！？）」』》】〉,.;:!?)]}")
+"""What no line begins with."""
+
+
 def wrap(text: str, width: int) -> list[str]:
-    """`text` in lines of at most `width` cells, broken at blanks where there are any, else between letters."""
+    """`text` in lines of at most `width` cells, broken at blanks and between Chinese letters, else where it must be.
+
+    A word with a no-break blank in it stays whole where a line can hold it.
+    """
     lines: list[str] = []
     line = ""
     for word in text.split(" "):
@@ -79,13 +93,35 @@ def wrap(text: str, width: int) -> list[str]:
         if cells(candidate) <= width:
             line = candidate
             continue
-        if line:
+        if line and (cells(word) <= width and (_HELD in word or not _breakable(word))):
             lines.append(line)
-        line = word
+            line = word
+            continue
+        line = candidate
         while cells(line) > width:
             kept, _used = _cut(line, width)
             if not kept:
                 break
-            lines.append(kept)
-            line = line[len(kept) :]
-    return [*lines, line] if line or not lines else lines
+            at = _break_in(kept, line)
+            lines.append(line[:at].rstrip(" "))
+            line = line[at:].lstrip(" ")
+    lines = [*lines, line] if line or not lines else lines
+    return [each.replace(_HELD, " ") for each in lines]
+
+
+def _breakable(word: str) -> bool:
+    return any(cells(c) == 2 for c in word)
+
+
+def _break_in(kept: str, line: str) -> int:
+    """Where to break: `kept` letters fit; back to a blank or a wide letter, and never before a closing sign."""
+    at = len(kept)
+    while at > 1 and line[at : at + 1] in _NO_START:
+        at -= 1
+    if at < len(line) and line[at] != " " and cells(line[at]) < 2 and cells(line[at - 1]) < 2:
+        start = at
+        while start > 0 and line[start - 1] != " " and cells(line[start - 1]) < 2:
+            start -= 1
+        if start > 0:
+            return start
+    return at

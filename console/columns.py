@@ -8,10 +8,11 @@ from collections.abc import Set
 from msgspec import Struct
 
 from console.cells import cells, clean, fit
-from console.wording import STAGES, STATUSES, age, clock_time, deadline
+from console.wording import STAGES, STATUSES, age, clock_time, deadline, reason_word
 from domain.clock import Instant
 from domain.enums import Flag, Stage
 from domain.facts import code_of
+from domain.text import full_name
 from domain.words import _
 from store.lists import PROBLEM, Line
 from store.views import amount
@@ -46,7 +47,7 @@ def header(stage: Stage | None, width: int) -> str:
     }.get(stage or Stage.CLOSED, _("Where"))
     line = (
         f"       {fit(_('Code'), 7)} {fit(_('By'), 5, True)} {fit(_('Shop'), 8)} {fit(_('Buyer'), 10)} {fit(_('Goes to'), 11)} "
-        f"{fit(_('Items'), 15)} {fit(last, 10, stage in {None, Stage.REVIEW})}"
+        f"{fit(_('Items'), 15)} {fit(last, 10, stage is Stage.REVIEW)}"
     )
     if width >= WIDE:
         line += "".join(" " + fit(title, wide) for title, wide in MORE)
@@ -57,10 +58,9 @@ def paint(line: Line, now: Instant, same_buyer: Set[int], width: int, *, everywh
     """One row as text; `same_buyer` holds shipments that could share a box, `everywhere` is the list of all stages."""
     stage = Stage(line.stage)
     open_ = stage < Stage.SHIPPED
-    name = f"{line.first_name or ''} {line.last_name or ''}".strip()
-    buyer = (line.last_name or "").strip() or name or line.recipient or ""
-    if not (name.isascii() or any("\u00c0" <= c <= "\u04ff" for c in name)):
-        buyer = f"{line.last_name or ''}{line.first_name or ''}" or buyer
+    name = full_name(line.first_name or "", line.last_name or "")
+    # One name fits: the family's, but a Chinese name is short and whole.
+    buyer = ((line.last_name or "").strip() if " " in name else name) or name or line.recipient or ""
     place = f"{line.country or ''} {line.city or '?'}".strip()
     first = f"{line.items[0][0]} {line.items[0][1]}" if line.items else "-"
     more = f" +{len(line.items) - 1}" if len(line.items) > 1 else ""
@@ -178,7 +178,7 @@ def _waybill(line: Line, now: Instant) -> str:
         return asking if cells(asking) <= 10 else asking.replace(" ", "")
     if line.status == "obtained":
         return (line.waybill or "")[-8:]
-    return line.code if line.status == "failed" and line.code else STATUSES[line.status]
+    return reason_word(line.code) if line.status == "failed" and line.code else STATUSES[line.status]
 
 
 def _to_print(line: Line) -> str:

@@ -14,7 +14,8 @@ from console.keys import Key
 from console.screens.dialogs import Ask, Choice, Choose, Read
 from console.screens.form import Form, FormField
 from console.widgets.lines import Styled
-from console.wording import MENDS, STAGES, batch_words, reason_word, reason_words
+from console.wording import ADDRESS as ADDRESS_WORDS
+from console.wording import MENDS, STAGES, STATES, batch_words, counted, reason_word, reason_words
 from domain.enums import Flag, Stage
 from domain.facts import code_of
 from domain.results import Refused
@@ -31,22 +32,6 @@ SCREENFUL = 50
 """Rows up to which a command is done in the console itself."""
 ADDRESS = ("name", "company", "line1", "line2", "city", "state", "postcode", "country", "phone")
 COLOURS = 10
-
-
-def address_labels() -> dict[str, str]:
-    """The fields of an address as people call them."""
-    return {
-        "name": _("Recipient"),
-        "company": _("Company"),
-        "line1": _("Street, house number"),
-        "line2": _("Second line"),
-        "city": _("City"),
-        "state": _("State, province"),
-        "postcode": _("Postcode"),
-        "country": _("Country (two letters)"),
-        "phone": _("Phone"),
-        "email": _("E-mail"),
-    }
 
 
 class Deeds:
@@ -352,7 +337,7 @@ class Deeds:
         at = refused_at if refused_at in ADDRESS else ""
         if not at:
             at = next((f for f in ("name", "line1", "city", "country") if not now.get(f)), "name")
-        labels = address_labels()
+        labels = ADDRESS_WORDS
         fields = [
             FormField(f, labels[f], str(now.get(f) or ""), beside=str((theirs or {}).get(f) or "-")) for f in ADDRESS
         ]
@@ -521,7 +506,7 @@ class Deeds:
         """The form for a warehouse's sender and return address; True when it was kept."""
         from pipeline import setup
 
-        labels = address_labels() | {"name": _("Sender, return address")}
+        labels = ADDRESS_WORDS | {"name": _("Sender, return address")}
         fields = [FormField(f, labels[f], str(sender.get(f) or "")) for f in (*ADDRESS, "email")]
 
         def wrong(values: dict[str, str]) -> str:
@@ -608,7 +593,7 @@ class Deeds:
         marked = len(chosen)
         line = _("{n} marked: {go} go, {stay} stay").format(n=marked, go=go, stay=stay)
         if reasons:
-            line += " (" + ", ".join(f"{n} {reason_word(code)}" for code, n in reasons.most_common(4)) + ")"
+            line += " " + _("({reasons})").format(reasons=counted(reasons.most_common(4)))
         if not go:
             first = would.refused[0]
             mend = MENDS.get(first.code, "")
@@ -684,8 +669,8 @@ class Deeds:
         stayed = sum(refused.values())
         pieces: list[tuple[str, str]] = [(text, "good" if not stayed else "text")]
         if stayed:
-            reasons = ", ".join(f"{n} {reason_word(code)}" for code, n in Counter(refused).most_common(3))
-            pieces.append((", " + _("{n} stayed: {reasons}").format(n=stayed, reasons=reasons), "warn"))
+            reasons = counted(Counter(refused).most_common(3))
+            pieces.append((_(", {n} stayed: {reasons}").format(n=stayed, reasons=reasons), "warn"))
             pieces.append(("  " + _("l opens"), "dim"))
         self.desk.batch_line = tuple(pieces)
         self.desk.paint_all()
@@ -750,7 +735,7 @@ class Deeds:
             values.append(value)
 
         words = batch_words(state.command)
-        add(f" {state.name}  {words}  {safe(state.who)}  {state.state}")
+        add(f" {state.name}  {words}  {safe(state.who)}  {STATES[state.state]}")
         add(
             " "
             + _("{done} done, {refused} stayed, {left} not begun, {under_way} under way").format(

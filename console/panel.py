@@ -8,6 +8,7 @@ from console.actions import ALL, forward_of, key_name
 from console.cells import cells, clean, fit, wrap
 from console.widgets.lines import Styled
 from console.wording import (
+    ADDRESS,
     FLAGS,
     MENDS,
     PRINTED,
@@ -18,6 +19,7 @@ from console.wording import (
     clock_time,
     event_detail,
     event_text,
+    listed,
     moment,
     remaining,
 )
@@ -67,7 +69,9 @@ def detail_lines(
     due = _at(one["ship_by"])
     parts = [_("paid {time}").format(time=moment(_at(paid) or now, now))] if paid else []
     if due is not None and stage < Stage.SHIPPED:
-        parts.append(_("ship by {time} - {left}").format(time=moment(due, now), left=remaining(due, now)))
+        left = remaining(due, now)
+        text = _("ship by {time}") if left == moment(due, now) else _("ship by {time} - {left}")
+        parts.append(text.format(time=moment(due, now), left=left))
     if parts:
         add("   ".join(parts), "bad" if due is not None and due < now and stage < Stage.SHIPPED else "dim")
     lines.append(())
@@ -130,11 +134,11 @@ def _address(add: Any, one: Mapping[str, Any], mates: Sequence[str]) -> None:
     add(", ".join(p for p in (street, place, safe(a["state"] or ""), safe(a["country"])) if p))
     missing = [k for k in ("name", "line1", "city", "country") if not a[k]]
     if missing:
-        add(_("! missing: {fields}   e: correct it").format(fields=", ".join(missing)), "bad")
+        add(_("! missing: {fields}   e: correct it").format(fields=listed(ADDRESS[m] for m in missing)), "bad")
     if a["source"] == "ours":
         add(_("corrected here; e shows the platform's beside it"), "dim")
     if mates:
-        add(_("m same buyer, same address: {codes}").format(codes=", ".join(mates)), "busy")
+        add(_("m same buyer, same address: {codes}").format(codes=listed(mates)), "busy")
 
 
 def _goods(add: Any, lines: list[Styled], one: Mapping[str, Any], free: Mapping[int, int], inner: int) -> None:
@@ -177,10 +181,11 @@ def _can(add: Any, one: Mapping[str, Any], stage: Stage, sublist: str) -> None:
     if stage is Stage.CLOSED:
         return
     forward = ALL[forward_of(stage, sublist, one["status"])]
-    can = [f"n {forward.title.lower()}"]
+    # A key and its word stay together: no break between them.
+    can = [f"n\u00a0{forward.title.lower()}".replace(" ", "\u00a0")]
     for action in ALL.values():
         if action.command and action.keys and stage in action.acts_in and action.name != forward.name:
-            can.append(f"{key_name(action.keys[0])} {action.title.lower()}")
+            can.append(f"{key_name(action.keys[0])} {action.title.lower()}".replace(" ", "\u00a0"))
     add("")
     add(_("can: {keys}").format(keys="  ".join(can[:6])), "dim")
     if stage is Stage.REVIEW:

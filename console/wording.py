@@ -1,7 +1,7 @@
 """How the console says things: ages and deadlines, stages and statuses, reasons with the key that mends them, events."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from domain.clock import DAY, HOUR, MINUTE, SECOND, Instant
@@ -96,6 +96,13 @@ STATUSES: dict[str, str] = {
     "empty": _("empty"),
     "discarded": _("discarded"),
 }
+STATES: dict[str, str] = {
+    "queued": _("waits"),
+    "running": _("at work"),
+    "done": _("ended"),
+    "cancelled": _("cancelled"),
+}
+"""The states of a batch."""
 SUBMISSIONS: dict[str, str] = {
     "none": _("not told yet"),
     "tracking_sent": _("number sent"),
@@ -240,9 +247,31 @@ EVENTS: dict[str, str] = {
 }
 
 
+ADDRESS: dict[str, str] = {
+    "name": _("Recipient"),
+    "company": _("Company"),
+    "line1": _("Street, house number"),
+    "line2": _("Second line"),
+    "city": _("City"),
+    "state": _("State, province"),
+    "postcode": _("Postcode"),
+    "country": _("Country (two letters)"),
+    "phone": _("Phone"),
+    "email": _("E-mail"),
+}
+"""The fields of an address as people call them."""
 REASONS: dict[str, str] = {
-    "note_unread": _("notes"),
+    "note_unread": _("unread notes"),
     "address_incomplete": _("address"),
+    "city_missing": _("address"),
+    "name_missing": _("address"),
+    "postcode_missing": _("address"),
+    "country_not_served": _("country"),
+    "missing_glyph": _("letters"),
+    "pool_empty": _("no numbers"),
+    "rejected": _("rejected"),
+    "abandoned": _("abandoned"),
+    "too_long": _("too long"),
     "house_number_missing": _("address"),
     "after_sale": _("refund"),
     "held": _("held"),
@@ -277,6 +306,19 @@ REASONS: dict[str, str] = {
 def reason_word(code: str) -> str:
     """A reason in a word or two; its code where there is none."""
     return REASONS.get(code) or safe(code, 40)
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words one after the other, as the language separates them."""
+    text = ""
+    for word in words:
+        text = _("{one}, {other}").format(one=text, other=word) if text else word
+    return text
+
+
+def counted(reasons: Iterable[tuple[str, int]]) -> str:
+    """`9 unread notes, 3 address`: how many stayed, and for what."""
+    return listed(_("{n} {reason}").format(n=n, reason=reason_word(code)) for code, n in reasons)
 
 
 def event_text(kind: str) -> str:
@@ -368,6 +410,14 @@ def event_detail(data: Mapping[str, Any]) -> str:
     shown = []
     for name in ("number", "numbers", "fields", "to", "code", "status", "service", "from", "colour", "pieces"):
         value = data.get(name)
-        if value not in (None, "", [], {}):
-            shown.append(safe(", ".join(map(str, value)) if isinstance(value, list) else value, 60))
+        if value in (None, "", [], {}):
+            continue
+        if name == "code":
+            shown.append(reason_word(str(value)))
+        elif name == "status":
+            shown.append(STATUSES.get(str(value), safe(value, 40)))
+        elif name == "fields" and isinstance(value, list):
+            shown.append(listed(ADDRESS.get(str(field), safe(field, 40)) for field in value))
+        else:
+            shown.append(safe(listed(map(str, value)) if isinstance(value, list) else value, 60))
     return " ".join(shown)

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from domain.clock import Instant
 from domain.enums import Flag, Stage
+from store.queue import ATTENTION
 from store.views import Fetches
 
 
@@ -93,9 +94,11 @@ async def shop_states(reader: Fetches, now: Instant) -> list[ShopState]:
     waiting = {
         r["shop_id"]: int(r["n"])
         for r in await reader.fetch(
+            # The inner query is answered by an index that holds only what needs a hand.
             f"""SELECT s.shop_id, count(*) AS n FROM shipment s JOIN shop sh ON sh.id = s.shop_id
-                WHERE sh.cut_over IN ('none', 'open') AND s.stage = {int(Stage.REVIEW)}
-                    AND (s.flags & {int(Flag.FIRST_IMPORT)}) <> 0
+                WHERE sh.cut_over IN ('none', 'open') AND s.id IN (
+                    SELECT s.id FROM shipment s WHERE {ATTENTION} AND s.stage = {int(Stage.REVIEW)}
+                        AND (s.flags & {int(Flag.FIRST_IMPORT)}) <> 0)
                 GROUP BY s.shop_id"""
         )
     }

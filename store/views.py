@@ -10,7 +10,7 @@ from domain.enums import Flag, Stage
 from domain.facts import code_of, id_of
 from domain.filters import Term
 from domain.money import UNUSUAL_EXPONENTS, UnknownCurrency, format_minor
-from domain.text import phone_key
+from domain.text import full_name, phone_key
 from store.queue import DUE
 
 LIVE = "('requesting', 'waiting', 'obtained', 'unknown')"
@@ -211,7 +211,7 @@ async def selection(reader: Fetches, terms: Sequence[Term], stages: Sequence[Sta
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:
     """One shipment with the stable keys of `docs/cli.md`."""
-    buyer = f"{row['first_name'] or ''} {row['last_name'] or ''}".strip() or row["recipient"] or ""
+    buyer = full_name(row["first_name"] or "", row["last_name"] or "") or row["recipient"] or ""
     return {
         "id": row["id"],
         "code": code_of(row["id"]),

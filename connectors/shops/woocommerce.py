@@ -46,7 +46,7 @@ from domain.enums import DONE_ORDER, OrderKind, OrderStatus, Payment
 from domain.money import BadAmount, Money, UnknownCurrency
 from domain.records import Address, Buyer, Category, Order, OrderLine, Product
 from domain.results import NotActed, NotFound, Refused, Unauthorised, Unknown
-from domain.text import safe
+from domain.text import full_name, safe
 from domain.words import _
 
 T = TypeVar("T")
@@ -280,7 +280,7 @@ def _people(wire: _Order) -> tuple[Buyer, Address]:
     phone = next((text for party in (shipping, billing) if (text := party.get("phone", "")).strip()), "")
     values = (payer.get("first_name", ""), payer.get("last_name", ""), phone, billing.get("email", ""))
     address = Address(
-        name=f"{to.get('first_name', '')} {to.get('last_name', '')}".strip(),
+        name=full_name(str(to.get("first_name") or ""), str(to.get("last_name") or "")),
         company=to.get("company", ""),
         line1=to.get("address_1", ""),
         line2=to.get("address_2", ""),

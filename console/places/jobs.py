@@ -7,20 +7,13 @@ from console.cells import fit
 from console.keys import Key
 from console.places.place import Item, TablePlace
 from console.widgets.lines import Styled
-from console.wording import MENDS, batch_words, moment, reason_words
+from console.wording import MENDS, STATES, batch_words, moment, reason_word, reason_words
 from domain.facts import code_of
 from domain.results import Refused
 from domain.text import safe
 from domain.words import _
 from store import overview
 from store.overview import BatchState
-
-STATES: dict[str, str] = {
-    "queued": _("waits"),
-    "running": _("at work"),
-    "done": _("ended"),
-    "cancelled": _("cancelled"),
-}
 
 
 class Jobs(TablePlace):
@@ -33,7 +26,7 @@ class Jobs(TablePlace):
         (_("Who"), 10),
         (_("Begun"), 11),
         (_("State"), 10),
-        (_("Done"), -14),
+        (_("Done"), -13),
     )
 
     async def items(self) -> list[Item]:
@@ -86,7 +79,7 @@ class Jobs(TablePlace):
         for group in groups:
             lines += [
                 (),
-                ((f" {group.n} x {group.code}", "warn"),),
+                ((f" {group.n} x {reason_word(group.code)}", "warn"),),
                 ((f"   {reason_words(group.code, group.reason)}", "text"),),
             ]
             lines.append(((f"   {' '.join(code_of(i) for i in group.ids)}", "dim"),))
@@ -131,6 +124,6 @@ def _line(b: BatchState, now: int) -> tuple[tuple[str, str], ...]:
     counted = f"{settled}/{b.total}" if b.state != "done" else (f"{b.done} +{b.refused}" if b.refused else str(b.done))
     text = (
         f"{fit(b.name, 11)} {fit(batch_words(b.command), 16)} {fit(safe(b.who), 10)} "
-        f"{fit(moment(b.created_at, now), 11)} {fit(state, 10)} {fit(counted, 14, True)}"
+        f"{fit(moment(b.created_at, now), 11)} {fit(state, 10)} {fit(counted, 13, True)}"
     )
     return ((text, tone),)

@@ -1,6 +1,7 @@
 """The orders of a stage (or of all): sub-lists, filter, marks, and the command that a key means here."""
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from console.actions import ACTIONS, ALL, Action, backward_of, forward_of
@@ -226,20 +227,28 @@ class Orders(Place):
         if self.stage is None:
             pieces.append((f"[{_('all orders')} {count(self._window.total)}]", "sub.on"))
         else:
-            for n, (name, title) in enumerate(SUBLISTS[self.stage]):
-                known = counts.sublists.get(name) if counts else None
-                if name == "same_buyer":
-                    known = len(self.same_buyer)
-                text = f"{title} {count(known)}" if known is not None else title
-                pieces.append(
-                    (f"[{text}]" if n == self.sublist else f" {text} ", "sub.on" if n == self.sublist else "sub")
-                )
+            pieces += self._named_sublists(self.stage, counts.sublists if counts else {}, width)
         tail = self._tail()
         used = sum(cells(t) for t, _s in pieces)
         if used + cells(tail) + 2 <= width or self.filter_text or self.problems or self.only is not None:
             pieces.append(("  ", "sub"))
             bad = bool(self.filter_text or self.problems or self.only is not None)
             pieces.append((tail, "warn" if bad else "sub"))
+        return pieces
+
+    def _named_sublists(self, stage: Stage, known: Mapping[str, int], width: int) -> list[tuple[str, str]]:
+        """Each sub-list with its count; where there is no room, those that are empty are left out."""
+        known = {**known, "same_buyer": len(self.same_buyer)}
+        for whole in (True, False):
+            pieces: list[tuple[str, str]] = []
+            for n, (name, title) in enumerate(SUBLISTS[stage]):
+                on = n == self.sublist
+                if not whole and not on and known.get(name) == 0:
+                    continue
+                text = f"{title} {count(known[name])}" if name in known else title
+                pieces.append((f"[{text}]" if on else f" {text} ", "sub.on" if on else "sub"))
+            if sum(cells(t) for t, _s in pieces) + 2 <= width:
+                break
         return pieces
 
     def _tail(self) -> str:

@@ -20,6 +20,10 @@ from store.overview import StockLine
 MOVES: dict[str, str] = {
     "received": _("received"),
     "receive": _("received"),
+    "allocate": _("promised"),
+    "release": _("promise released"),
+    "recall": _("returned"),
+    "return": _("returned"),
     "adjust": _("adjusted"),
     "adjusted": _("adjusted"),
     "count": _("counted"),

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from rich.style import Style
@@ -429,15 +429,23 @@ class Desk(Screen[None]):
         self.query_one("#tabs", Lines).show(self._tabs(self.app.size.width))
 
     def _tabs(self, width: int) -> Styled:
-        narrow = width < 100
+        """Places with their counts: where there is no room the names are cut, never the counts."""
+        for named in (STAGES, SHORT_STAGES, {}):
+            pieces = self._tabs_named(width, named)
+            if sum(cells(t) for t, _s in pieces) <= width:
+                break
+        return pieces
+
+    def _tabs_named(self, width: int, names: Mapping[Stage, str]) -> list[tuple[str, str]]:
+        narrow = names is not STAGES
         here = self.place.name if self.place is not None else ""
-        pieces: list[tuple[str, str]] = [(" ", "tab")]
+        pieces: list[tuple[str, str]] = [] if narrow else [(" ", "tab")]
         stages = [s for s in Stage if s is not Stage.CLOSED]
         for stage in stages:
             n = self.counts.stages[stage] if self.counts else None
             bad = self.counts.trouble[stage] if self.counts else 0
-            name = SHORT_STAGES[stage] if narrow else STAGES[stage]
-            self._tab(pieces, f"{int(stage)} {name}", n, bad, self.stage is stage, narrow)
+            name = names.get(stage) or (SHORT_STAGES[stage] if self.stage is stage else "")
+            self._tab(pieces, f"{int(stage)} {name}".rstrip(), n, bad, self.stage is stage, narrow)
         jobs = self.facts.jobs if self.facts else 0
         others = (
             (6, "jobs", _("Jobs"), jobs),
@@ -448,7 +456,7 @@ class Desk(Screen[None]):
         used = sum(cells(t) for t, _s in pieces)
         for left, (digit, name, title, n) in enumerate(others):
             text = f"{digit} {title}"
-            if used + cells(text) + 3 + 4 * (len(others) - left - 1) > width or narrow:
+            if used + cells(text) + 3 + 4 * (len(others) - left - 1) > width or (narrow and here != name):
                 text = str(digit)
             self._tab(pieces, text, n or None, 0, here == name, narrow)
             used += cells(text) + 2
@@ -456,10 +464,13 @@ class Desk(Screen[None]):
 
     def _tab(self, pieces: list[tuple[str, str]], text: str, n: int | None, bad: int, on: bool, narrow: bool) -> None:
         shown = f"{text} {count(n)}" if n is not None else text
+        if on and narrow:
+            pieces.append((" ", "tab"))
         pieces.append((f"[{shown}" if on else f" {shown}", "active" if on else "tab"))
         if bad:
             pieces.append((f"{'' if narrow else ' '}!{count(bad)}", "active.bad" if on else "tab.bad"))
-        pieces.append(("]" if on else " ", "active" if on else "tab"))
+        if on or not narrow:
+            pieces.append(("]" if on else " ", "active" if on else "tab"))
 
     def _paint_header(self) -> None:
         self.query_one("#header", Lines).show(self._header(self.app.size.width))
@@ -561,7 +572,7 @@ class Desk(Screen[None]):
         if self.place is None or not self._panel_showing():
             return
         panel = self.query_one("#panel", Pane)
-        width = panel.size.width or PANEL
+        width = (panel.size.width or PANEL) if self.panel_beside else self.app.size.width
         content = await self.place.detail(width)
         mark = getattr(self.place, "cursor_id", self.rows.cursor)
         panel.show(content, keep=mark == self._detail_of)

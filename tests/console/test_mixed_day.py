@@ -41,7 +41,7 @@ def test_a_mixed_day_is_worked_by_keys_alone(floor: ShopFloor) -> None:
         t.press("a")
         t.wait_for("7 marked")
         t.press("n")
-        t.wait_for("approve 7: 6 done, 1 stayed: 1 notes", 20)
+        t.wait_for("approve 7: 6 done, 1 stayed: 1 unread notes", 20)
         t.press("l")
         t.wait_for("The buyer left a note nobody has read.")
         t.wait_for("Enter twice: read it")

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from importlib.metadata import version
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -36,6 +37,8 @@ log = logging.getLogger("shipdeck.worker")
 
 TICK_S = 1.0
 POLL_S = 0.1
+FINISH_S = 30.0
+"""How long a worker that is asked to finish still serves what is due, beyond its jobs."""
 
 HANDLERS: dict[Op, Handler] = {h.op: h for h in (*waybills.HANDLERS, *ship.HANDLERS, *printing.HANDLERS)}
 
@@ -49,7 +52,7 @@ class Worker:
         self.started_at = p.clock()
         self.stop = asyncio.Event()
         self._wake = asyncio.Event()
-        self._finishing = False
+        self._finish_by: float | None = None
         self._serving: dict[str, asyncio.Task[None]] = {}
         self._idle_since: float | None = None
 
@@ -59,8 +62,8 @@ class Worker:
         self._wake.set()
 
     def ask_to_finish(self) -> None:
-        """Finish the jobs and what is due now, then stop."""
-        self._finishing = True
+        """Finish the jobs and, for half a minute at most, what is due now; then stop."""
+        self._finish_by = time.monotonic() + FINISH_S
         self._wake.set()
 
     async def run(self, *, until_idle: bool = False) -> None:
@@ -80,7 +83,7 @@ class Worker:
                 busy = await self.tick()
                 if until_idle and not busy and not self._serving and not await self._anything_waiting():
                     break
-                if self._finishing and not busy and not self._serving and not await self._jobs_left():
+                if await self._finished(busy):
                     break
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), TICK_S)
@@ -181,9 +184,14 @@ class Worker:
         async with self.p.store.reading() as tx:
             return await outbox.falls_due_within(tx, 60 * SECOND) or bool(await batches.unfinished(tx))
 
-    async def _jobs_left(self) -> bool:
+    async def _finished(self, busy: bool) -> bool:
+        """Was it asked to finish, and has it? Jobs are finished however long they take, others get half a minute."""
+        if self._finish_by is None:
+            return False
         async with self.p.store.reading() as tx:
-            return bool(await batches.unfinished(tx))
+            if await batches.unfinished(tx):
+                return False
+        return (not busy and not self._serving) or time.monotonic() > self._finish_by
 
     async def _serve(self, account: str) -> None:
         if account == "batches":

@@ -58,8 +58,9 @@ def _of_another_terminal() -> None:
 def test_a_fitted_text_takes_exactly_the_cells_that_were_asked_for(text: str, width: int, right: bool) -> None:
     fitted = fit(text, width, right)
     assert cells(fitted) == width
+    # A joiner at the end is dropped: it would join the blanks after it.
+    text = text.rstrip("\u200d")
     if cells(text) <= width:
-        assert fitted.replace("\u200d", "").strip(" ") == text.replace("\u200d", "").strip(" ")
         assert fitted == (text.rjust if right else text.ljust)(width - cells(text) + len(text))
     elif width:
         assert fitted.strip(" ").endswith("~"), "a cut is marked"
@@ -88,7 +89,8 @@ def test_wrapped_lines_never_exceed_and_lose_nothing(text: str, width: int) -> N
     lines = wrap(text, width)
     assert lines
     assert max(cells(line) for line in lines) <= width
-    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    # A no-break blank has served once the lines are broken: it is drawn as a blank.
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "").replace("\xa0", "")
 
 
 def test_words_stay_whole_where_they_can() -> None:

@@ -105,9 +105,9 @@ def test_a_scan_a_badge_and_an_input_method_change_nothing_on_any_screen(
             _open(t, keys, shown)
             for burst in BURSTS:
                 t.write(burst)
-                t.wait_quiet(0.07)
+                t.wait_quiet(0.05)
                 t.type(burst.replace("\r", "\n"), gap_s=0.012)
-                t.wait_quiet(0.07)
+                t.wait_quiet(0.05)
                 assert books(floor) == before, f"{name}: {burst!r} changed something; {t.text}"
             t.press("esc", "esc")
     assert books(floor) == before
@@ -119,4 +119,4 @@ def _open(t: Terminal, keys: tuple[str, ...], shown: str) -> None:
     if t.columns_count >= 120:
         t.wait_for(shown)
     else:
-        t.wait_quiet(0.07)
+        t.wait_quiet(0.05)

@@ -97,8 +97,8 @@ def test_escape_and_control_c_do_not_end_it_and_unknown_keys_say_so(many: Genera
         t.wait_for("z means nothing here; ? shows the keys.")
 
 
-def test_a_lost_terminal_ends_the_console_and_its_worker(many: Generated) -> None:
-    with many.console() as t:
+def test_a_lost_terminal_ends_the_console_and_its_worker(floor: ShopFloor) -> None:
+    with floor.console() as t:
         t.wait_for("worker ok", 20)
         t.wait_for(lambda t: len(t.processes()) >= 2, 20)
         pids = t.processes()

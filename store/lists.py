@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 
 from domain.clock import Instant
 from domain.enums import Flag, Stage, Status
+from domain.facts import id_of
 from domain.filters import Term
 from domain.text import phone_key
 from store.queue import ATTENTION, DUE
@@ -197,6 +198,8 @@ async def narrowed(reader: Reads, query: Query) -> Query:
     if query.ids is not None:
         return query
     for term in query.terms:
+        if term.field == "code" and not term.negated:
+            return structs.replace(query, ids=tuple(sorted({id_of(value) or 0 for value in term.values})))
         if term.negated or term.field not in _NAMED or (term.field == "sku" and any("*" in v for v in term.values)):
             continue
         values = [_value(term.field, value) for value in term.values]

@@ -79,8 +79,20 @@ async def overview(reader: Fetches, now: Instant) -> Overview:
         pushes=int(grace[0]["n"]),
         undo_until=grace[0]["at"],
         jobs=int(jobs[0]["n"]),
-        accounts_failing=tuple(r["account"] for r in failing),
+        accounts_failing=tuple(await _names(reader, [r["account"] for r in failing])),
     )
+
+
+async def _names(reader: Fetches, accounts: Sequence[str]) -> list[str]:
+    """What people call these accounts (`shop:3`, `carrier:1`)."""
+    if not accounts:
+        return []
+    named = await reader.fetch(
+        """SELECT 'shop:' || id AS account, name FROM shop UNION ALL SELECT 'carrier:' || id, name FROM carrier
+           UNION ALL SELECT 'printer:' || id, name FROM printer"""
+    )
+    names = {r["account"]: r["name"] for r in named}
+    return [names.get(a, a) for a in accounts]
 
 
 async def shop_states(reader: Fetches, now: Instant) -> list[ShopState]:

@@ -59,6 +59,17 @@ def find(url: str | None = None, key_file: Path | None = None) -> Place:
     return Place("", file, key, file.parent / "backups")
 
 
+def newest_backup(place: Place) -> int | None:
+    """When the newest backup of an SQLite file was made, in milliseconds UTC; None where there is none."""
+    if place.file is None:
+        return None
+    try:
+        made = [entry.stat().st_mtime for entry in place.backups.glob("*.sqlite")]
+    except OSError:
+        return None
+    return int(max(made) * 1000) if made else None
+
+
 def private_directory(path: Path) -> Path:
     """Make `path` a directory that only its owner may enter."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)

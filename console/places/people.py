@@ -5,11 +5,11 @@ from typing import Any
 
 from msgspec import structs
 
-from console.deeds import role_word
 from console.keys import Key
 from console.places.offers import Flows, Offer
 from console.screens.asking import Found
 from console.screens.dialogs import Choice
+from console.seat import role_word
 from domain.persons import Operator, Role, may_manage, owner_refusal
 from domain.results import Refused
 from domain.text import safe
@@ -58,7 +58,7 @@ class People(Flows):
         return Offer(text, partial(self._change, person, after), why=why)
 
     async def _add(self, _key: Key) -> None:
-        await self.deeds.add_person()
+        await self.deeds.seat.add_person()
         await self.again()
 
     async def _hand_over(self, person: Operator, key: Key) -> None:

@@ -209,7 +209,7 @@ def _warehouse(lines: Page, warehouse: dict[str, Any]) -> None:
 
 
 def _person(lines: Page, person: Operator) -> None:
-    from console.deeds import role_word
+    from console.seat import role_word
 
     lines.fact(_("role"), role_word(person.role.value))
     lines.fact(_("lead"), _("yes") if person.lead else "")

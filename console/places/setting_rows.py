@@ -179,7 +179,7 @@ def warehouse_row(warehouse: dict[str, Any]) -> Row:
 
 def person_row(person: Operator, me: Operator | None) -> Row:
     """A person, what they may do, whether they are still here."""
-    from console.deeds import role_word
+    from console.seat import role_word
 
     words: list[Piece] = []
     if person.lead:

@@ -21,7 +21,7 @@ class Warehouses(Flows):
         return [Offer(_("Sender on labels"), partial(self._sender, warehouse), why=self.why_not())]
 
     async def _sender(self, warehouse: dict[str, Any], key: Key) -> None:
-        if await self.deeds.edit_sender(str(warehouse["name"]), sender_of(warehouse), key):
+        if await self.deeds.questions.edit_sender(str(warehouse["name"]), sender_of(warehouse), key):
             await self.tell("", _("The sender is kept."))
 
 

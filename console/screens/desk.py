@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from rich.style import Style
@@ -17,9 +16,10 @@ from console.cells import cells, fit
 from console.columns import NARROW, WIDE
 from console.keys import Key
 from console.places.place import Place
+from console.screens import bars
 from console.widgets.lines import Lines, Pane, Styled
 from console.widgets.rows import Rows
-from console.wording import SHORT_STAGES, STAGES, age, clock_time, count, countdown, weekday
+from console.wording import STAGES
 from domain.clock import MINUTE
 from domain.enums import Stage
 from domain.text import safe
@@ -143,7 +143,7 @@ class Desk(Screen[None]):
         gc.freeze()
         # A full collection while keys arrive shows as a stutter; it is made while they are quiet instead.
         gc.set_threshold(50_000, 20, 10_000)
-        await self.deeds.who_is_there()
+        await self.deeds.seat.who_is_there()
         await self._quiet(0.6)
         app.writer.start()
         await self.deeds.last_batch_line()
@@ -311,6 +311,12 @@ class Desk(Screen[None]):
             self.paint_all()
             self._dirty = True
 
+    def forget_marks(self) -> None:
+        """Another person is at the keyboard: the marks were not theirs."""
+        forget = getattr(self.places["orders"], "forget_marks", None)
+        if forget is not None:
+            forget()
+
     # -------------------------------------------------------------- time
 
     async def _tick(self) -> None:
@@ -354,12 +360,14 @@ class Desk(Screen[None]):
         try:
             from store.lists import counts
             from store.overview import overview
+            from store.place import newest_backup
 
             stage = self.stage
             if changed or self._counted_for != stage:
                 self.counts = await app.eyes.look(lambda r: counts(r, stage))
                 self._counted_for = stage
             self.facts = await app.eyes.look(lambda r: overview(r, app.clock()))
+            self._backup_at = await asyncio.to_thread(newest_backup, app.place)
             if changed and self.place is not None and self.app.screen is self:
                 await self.place.look_again()
             if changed and self.deeds is not None:
@@ -426,112 +434,22 @@ class Desk(Screen[None]):
             rows.refresh()
 
     def _paint_tabs(self) -> None:
-        self.query_one("#tabs", Lines).show(self._tabs(self.app.size.width))
-
-    def _tabs(self, width: int) -> Styled:
-        """Places with their counts: where there is no room the names are cut, never the counts."""
-        for named in (STAGES, SHORT_STAGES, {}):
-            pieces = self._tabs_named(width, named)
-            if sum(cells(t) for t, _s in pieces) <= width:
-                break
-        return pieces
-
-    def _tabs_named(self, width: int, names: Mapping[Stage, str]) -> list[tuple[str, str]]:
-        narrow = names is not STAGES
-        here = self.place.name if self.place is not None else ""
-        pieces: list[tuple[str, str]] = [] if narrow else [(" ", "tab")]
-        stages = [s for s in Stage if s is not Stage.CLOSED]
-        for stage in stages:
-            n = self.counts.stages[stage] if self.counts else None
-            bad = self.counts.trouble[stage] if self.counts else 0
-            name = names.get(stage) or (SHORT_STAGES[stage] if self.stage is stage else "")
-            self._tab(pieces, f"{int(stage)} {name}".rstrip(), n, bad, self.stage is stage, narrow)
+        place = self.place.name if self.place is not None else ""
         jobs = self.facts.jobs if self.facts else 0
-        others = (
-            (6, "jobs", _("Jobs"), jobs),
-            (7, "today", _("Today"), 0),
-            (8, "stock", _("Stock"), 0),
-            (9, "settings", _("Shops"), 0),
-        )
-        used = sum(cells(t) for t, _s in pieces)
-        for left, (digit, name, title, n) in enumerate(others):
-            text = f"{digit} {title}"
-            if used + cells(text) + 3 + 4 * (len(others) - left - 1) > width or (narrow and here != name):
-                text = str(digit)
-            self._tab(pieces, text, n or None, 0, here == name, narrow)
-            used += cells(text) + 2
-        return pieces
-
-    def _tab(self, pieces: list[tuple[str, str]], text: str, n: int | None, bad: int, on: bool, narrow: bool) -> None:
-        shown = f"{text} {count(n)}" if n is not None else text
-        if on and narrow:
-            pieces.append((" ", "tab"))
-        pieces.append((f"[{shown}" if on else f" {shown}", "active" if on else "tab"))
-        if bad:
-            pieces.append((f"{'' if narrow else ' '}!{count(bad)}", "active.bad" if on else "tab.bad"))
-        if on or not narrow:
-            pieces.append(("]" if on else " ", "active" if on else "tab"))
+        shown = bars.tabs(self.counts, jobs, self.stage, place, self.app.size.width)
+        self.query_one("#tabs", Lines).show(shown)
 
     def _paint_header(self) -> None:
-        self.query_one("#header", Lines).show(self._header(self.app.size.width))
-
-    def _header(self, width: int) -> Styled:
-        """Fixed slots; what is fine may be left out where there is no room, what is bad never."""
-        app, facts = self.console_app, self.facts
-        now = app.clock()
-        clock = f"{weekday(now)} {clock_time(now)} "
-        who = app.person.name if app.person else "-"
-        terminal = app.config.terminal or _host()
-        items: list[tuple[int, str, str]] = []
-        if facts is not None and facts.practice:
-            items.append((0, " PRACTICE / 练习 ", "practice"))
-        if facts is not None and facts.warehouse and width >= 110:
-            items.append((3, safe(facts.warehouse, 20), "head.bold"))
-        items.append((1, f"{safe(who, 20)} @{safe(terminal, 16)}", "head.bold"))
-        if facts is not None:
-            items += self._health(facts, now)
-        room = width - cells(clock) - 1
-        kept = list(items)
-        while sum(cells(t) + 2 for _p, t, _s in kept) > room and any(p > 1 for p, _t, _s in kept):
-            worst = max(p for p, _t, _s in kept)
-            at = max(n for n, item in enumerate(kept) if item[0] == worst)
-            del kept[at]
-        pieces: list[tuple[str, str]] = [(" ", "head")]
-        used = 1
-        for _priority, text, style in kept:
-            pieces += [(text, style), ("  ", "head")]
-            used += cells(text) + 2
-        pieces += [(" " * max(0, width - used - cells(clock)), "head"), (clock, "head.bold")]
-        return pieces
-
-    def _health(self, facts: Overview, now: int) -> list[tuple[int, str, str]]:
-        items: list[tuple[int, str, str]] = []
-        bound = [s for s in facts.shops if s.bound]
-        good = [s.ok_at for s in bound if s.ok_at is not None]
-        if good:
-            items.append((2, _("sync {age}").format(age=age(now - max(good))), "head"))
-        late = sorted((s for s in bound if s.late or s.paused), key=lambda s: s.ok_at or 0)
-        if late:
-            worst = late[0]
-            old = age(now - worst.ok_at) if worst.ok_at else _("never")
-            items.append((1, f"! {safe(worst.name, 16)} {safe(worst.paused, 20) or old}", "head.bad"))
-        if facts.accounts_failing:
-            names = ", ".join(safe(a, 16) for a in facts.accounts_failing[:2])
-            items.append((1, _("net ! {accounts}").format(accounts=names), "head.bad"))
-        else:
-            items.append((4, _("net ok"), "head.dim"))
-        if facts.workers:
-            items.append((4, _("worker ok"), "head.dim"))
-        elif self.console_app.keeper is not None and self.console_app.keeper.child_alive:
-            items.append((1, _("worker starts"), "head.warn"))
-        else:
-            items.append((1, _("no worker"), "head.bad"))
-        if facts.pushes and facts.undo_until is not None and facts.undo_until > now:
-            left = countdown(facts.undo_until - now)
-            items.append((1, _("push {n} (undo {left})").format(n=facts.pushes, left=left), "head.warn"))
-        if self._backup_at is not None:
-            items.append((5, _("backup {age}").format(age=age(now - self._backup_at)), "head.dim"))
-        return items
+        app = self.console_app
+        keeper = app.keeper
+        standing = bars.Standing(
+            now=app.clock(),
+            who=app.person.name if app.person else "-",
+            terminal=app.config.terminal,
+            worker_starts=keeper is not None and keeper.child_alive,
+            backup_at=self._backup_at,
+        )
+        self.query_one("#header", Lines).show(bars.header(self.facts, standing, self.app.size.width))
 
     def _paint_status(self) -> None:
         if not self.is_mounted:
@@ -563,9 +481,9 @@ class Desk(Screen[None]):
         one_line = self.app.size.height < 30
         if one_line:
             short = [(a, label) for a, label in looking if a.name in {"help", "palette", "mark", "quit"}]
-            self.query_one("#footer", Lines).show(_keys([*changing, *short], width, keep_last=4))
+            self.query_one("#footer", Lines).show(bars.keys([*changing, *short], width, keep_last=4))
         else:
-            self.query_one("#footer", Lines).show(_keys(changing, width), _keys(looking, width))
+            self.query_one("#footer", Lines).show(bars.keys(changing, width), bars.keys(looking, width))
 
     async def paint_detail(self) -> None:
         """The panel shows the row under the cursor."""
@@ -662,29 +580,6 @@ def _make(name: str, desk: Desk) -> Place:
     from console.places.settings import Settings
 
     return Settings(desk)
-
-
-def _keys(entries: Sequence[tuple[Action, str]], width: int, keep_last: int = 0) -> Styled:
-    """Keys with their labels, as many as fit; the last `keep_last` stay in any case."""
-    shown = list(entries)
-
-    def size(items: Sequence[tuple[Action, str]]) -> int:
-        return 1 + sum(cells(f"{key_name(a.keys[0])} {label}") + 2 for a, label in items if a.keys)
-
-    while size(shown) - 2 > width and len(shown) > keep_last:
-        del shown[len(shown) - keep_last - 1]
-    pieces: list[tuple[str, str]] = [(" ", "foot")]
-    for action, label in shown:
-        if action.keys:
-            gap = "  " if len(pieces) > 1 else ""
-            pieces += [(gap, "foot"), (key_name(action.keys[0]), "key"), (f" {label}", "foot")]
-    return pieces
-
-
-def _host() -> str:
-    import socket
-
-    return socket.gethostname()
 
 
 __all__ = ["MINUTE", "Desk", "contextlib", "fit"]

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger("shipdeck.console")
 
+PATIENCE_S = 10.0
+"""How long leaving waits for what is being written; what was committed stays in any case."""
+
 
 class Writer:
-    """The write side of one console: `do` runs a coroutine over the pipeline in its thread, one after the other."""
+    """The write side of one console: `do` runs a coroutine over the pipeline in its thread."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -29,7 +32,8 @@ class Writer:
         self._started = threading.Event()
         self._thread: threading.Thread | None = None
         self._pipeline: Pipeline | None = None
-        self._lock: asyncio.Lock | None = None
+        self._opening: asyncio.Lock | None = None
+        self._acting: set[asyncio.Task[object]] = set()
 
     @property
     def started(self) -> bool:
@@ -45,7 +49,7 @@ class Writer:
     def _run(self) -> None:
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
-        self._lock = asyncio.Lock()
+        self._opening = asyncio.Lock()
         self._loop.call_soon(self._started.set)
         self._loop.call_soon(_load)
         self._loop.run_forever()
@@ -60,14 +64,18 @@ class Writer:
     async def _do(self, act: "Callable[[Pipeline], Awaitable[T]]") -> T | Refused:
         from console.handlers import explain
 
-        assert self._lock is not None
+        assert self._opening is not None
+        task = asyncio.current_task()
+        assert task is not None
+        self._acting.add(task)
         try:
-            async with self._lock:
+            # A test call to a slow shop must not keep the commands beside it waiting: only the opening is done alone.
+            async with self._opening:
                 if self._pipeline is None:
                     from pipeline.base import Pipeline
 
                     self._pipeline = await Pipeline.open(self._place)
-                return await act(self._pipeline)
+            return await act(self._pipeline)
         except Exception as error:
             sentence = explain(error)
             log.exception("a command of the console failed") if sentence is None else log.warning("%s", sentence)
@@ -75,6 +83,8 @@ class Writer:
                 "own_error" if sentence is None else "not_written",
                 sentence or _("shipdeck itself failed on it: {error}").format(error=type(error).__name__),
             )
+        finally:
+            self._acting.discard(task)
 
     async def close(self) -> None:
         """Finish what is under way and close the database."""
@@ -82,11 +92,11 @@ class Writer:
             return
 
         async def end() -> None:
-            assert self._lock is not None
-            async with self._lock:
-                if self._pipeline is not None:
-                    await self._pipeline.aclose()
-                    self._pipeline = None
+            if self._acting:
+                await asyncio.wait(self._acting, timeout=PATIENCE_S)
+            if self._pipeline is not None:
+                await self._pipeline.aclose()
+                self._pipeline = None
 
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(end(), self._loop))
         self._loop.call_soon_threadsafe(self._loop.stop)

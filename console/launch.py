@@ -174,16 +174,7 @@ def report_crash(place: Place, error: BaseException) -> Path | None:
     if sentence is not None:
         sys.stderr.write(safe(sentence, 500) + "\n")
         return None
-    folder = place.file.parent if place.file is not None else Path.home()
-    file: Path | None = folder / f"shipdeck-crash-{time.strftime('%Y%m%d-%H%M%S')}.txt"
-    assert file is not None
-    try:
-        private_directory(folder)
-        descriptor = os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-            out.write("\n".join(_frames(error)) + "\n")
-    except OSError:
-        file = None
+    file = write_report(place, error)
     where = (
         _("A report without personal data is in {file}.").format(file=file)
         if file
@@ -192,6 +183,20 @@ def report_crash(place: Place, error: BaseException) -> Path | None:
     sys.stderr.write(
         _("shipdeck ended because of a defect of its own; nothing that was committed is lost.") + f" {where}\n"
     )
+    return file
+
+
+def write_report(place: Place, error: BaseException) -> Path | None:
+    """A file with the type and the places of a defect, for who mends it; None where no file can be written."""
+    folder = place.file.parent if place.file is not None else Path.home()
+    file = folder / f"shipdeck-crash-{time.strftime('%Y%m%d-%H%M%S')}.txt"
+    try:
+        private_directory(folder)
+        descriptor = os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+            out.write("\n".join(_frames(error)) + "\n")
+    except OSError:
+        return None
     return file
 
 

@@ -4,7 +4,6 @@ The thread is started once the first rows are painted; what it needs (SQLAlchemy
 """
 
 import asyncio
-import logging
 import threading
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from pipeline.base import Pipeline
 
 T = TypeVar("T")
-log = logging.getLogger("shipdeck.console")
 
 PATIENCE_S = 10.0
 """How long leaving waits for what is being written; what was committed stays in any case."""
@@ -78,11 +76,13 @@ class Writer:
             return await act(self._pipeline)
         except Exception as error:
             sentence = explain(error)
-            log.exception("a command of the console failed") if sentence is None else log.warning("%s", sentence)
-            return Refused(
-                "own_error" if sentence is None else "not_written",
-                sentence or _("shipdeck itself failed on it: {error}").format(error=type(error).__name__),
-            )
+            if sentence is not None:
+                return Refused("not_written", sentence)
+            from console.launch import write_report
+
+            report = write_report(self._place, error)
+            text = _("shipdeck itself failed on it: {error}").format(error=type(error).__name__)
+            return Refused("own_error", f"{text} {report or ''}".rstrip())
         finally:
             self._acting.discard(task)
 

@@ -280,6 +280,13 @@ CONSOLE: tuple[Action, ...] = (
     ),
     _own("everything", _("All orders"), _("every shipment, newest first"), "0", sub="list all", footer=190),
     _own("abnormal", _("Abnormal orders"), _("what could not become an order"), sub="abnormal list"),
+    _own(
+        "cut_over",
+        _("Cut-over"),
+        _("what becomes of orders from before the shop was bound"),
+        looks=False,
+        sub="shop cut-over",
+    ),
     _own("left", _("Sub-list left"), _("the sub-list before"), "left"),
     _own("right", _("Sub-list right"), _("the next sub-list"), "right"),
     _own("up", _("Up"), _("one row up"), "up", "k"),

@@ -69,6 +69,8 @@ class Deeds:
                 app.flow(self._undo())
             case "copy":
                 app.flow(self._copy(key))
+            case "cut_over":
+                app.flow(self.cut_over(key))
             case "language":
                 app.flow(self._language(key))
             case _ if self.desk.place is self.orders:
@@ -314,6 +316,8 @@ class Deeds:
         from pipeline.undo import target_of
 
         app, who = self.desk.console_app, self.who
+        if not await self._undo_is_meant():
+            return
 
         async def work(p: Any) -> Any:
             from store import batches
@@ -343,6 +347,27 @@ class Deeds:
         else:
             self.followed = answer.batch.name if hasattr(answer, "missing") else ""
             await self.look_again()
+
+    async def _undo_is_meant(self) -> bool:
+        """The last batch is taken back at once; one behind it, since the last changed nothing, only when it is meant."""
+        from pipeline.undo import target_of
+
+        app = self.desk.console_app
+        newest = await app.eyes.look(lambda r: overview.batch(r, "", self.who))
+        if newest is None or newest.done or newest.command == "undo":
+            return True
+        target = await app.write(lambda p: target_of(p, self.who))
+        if isinstance(target, Refused):
+            self.desk.say(target.message, bad=True)
+            return False
+        lines = [
+            _("{batch} {command} changed nothing.").format(batch=newest.name, command=batch_words(newest.command)),
+            _("Before it came {batch} {command}: {n} done.").format(
+                batch=target.name, command=batch_words(target.command), n=target.done
+            ),
+        ]
+        meant: bool | None = await app.push_screen_wait(Ask(_("Undo"), lines, str(target.done)))
+        return bool(meant)
 
     async def _sync(self) -> None:
         from pipeline.worker import ask_sync
@@ -391,9 +416,14 @@ class Deeds:
         )
         if choice is None:
             return
-        if choice == "already_left" and not await app.push_screen_wait(
-            Ask(_("Already left"), [_("These orders leave the work lists for good.")], str(shop.waiting))
-        ):
+        title, text = {
+            "ship_these": (
+                _("Ship these"),
+                _("They become ordinary orders. What another program has shipped ships again."),
+            ),
+            "already_left": (_("Already left"), _("These orders leave the work lists for good.")),
+        }[choice]
+        if not await app.push_screen_wait(Ask(title, [text], str(shop.waiting))):
             return
         answer = await app.write(lambda p: setup.cut_over(p, shop.id, choice, self.who))
         if isinstance(answer, Refused):

@@ -61,10 +61,13 @@ def open_console(options: argparse.Namespace) -> int:
         from store.place import find
 
         word = run(find(), config, person=config.operator or "anna", keep_worker=False)
+        if word == "restart":
+            # The language is fixed for a process: the console begins anew in the same world, whose line it takes along.
+            os.environ.pop("SHIPDECK_LANG", None)
+            os.set_inheritable(world.stdin.fileno(), True)
+            os.execv(sys.executable, [sys.executable, "-P", "-m", "console.cli"])
         world.stdin.close()
         world.wait()
-    if word == "restart":
-        os.execv(sys.executable, [sys.executable, "-P", "-m", "console.cli", *sys.argv[1:]])
     return 0 if word is not None else 1
 
 

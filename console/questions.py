@@ -14,6 +14,7 @@ from console.screens.dialogs import Ask, Choice, Choose
 from console.screens.form import Form, FormField
 from console.wording import ADDRESS as ADDRESS_WORDS
 from console.wording import MENDS, counted, reason_word, reason_words
+from domain.arguments import check
 from domain.enums import Stage
 from domain.facts import code_of
 from domain.results import Refused
@@ -34,9 +35,12 @@ class Questions:
 
     def __init__(self, desk: "Desk", seat: "Seat", orders: "Orders") -> None:
         self.desk, self.seat, self.orders = desk, seat, orders
+        self._n = 1
+        """How many shipments the present question is about."""
 
     async def arguments(self, command: str, chosen: list[tuple[int, int]], key: Key) -> dict[str, Any] | None:
         """What the command must still be told; None when the person left the question."""
+        self._n = len(chosen)
         match command:
             case "assign":
                 return await self._ask_service(key)
@@ -71,11 +75,17 @@ class Questions:
             case _:
                 return {}
 
+    def _about(self, title: str) -> str:
+        """A title that says how many shipments it is about, where they are many."""
+        return title if self._n == 1 else _("{title}: {n} shipments").format(title=title, n=self._n)
+
     async def _ask_text(
         self, title: str, name: str, label: str, key: Key, present: Any = None
     ) -> dict[str, Any] | None:
         value = await present() if present is not None else ""
-        return await self.desk.app.push_screen_wait(Form(title, [FormField(name, label, value)], opened_by=key))
+        return await self.desk.app.push_screen_wait(
+            Form(self._about(title), [FormField(name, label, value)], opened_by=key)
+        )
 
     async def _present_remark(self) -> str:
         row = self.orders.row
@@ -94,7 +104,7 @@ class Questions:
             Choice(f"{safe(s['carrier'], 20)}/{safe(s['code'], 20)}  {safe(s['name'], 30)}", str(s["id"]))
             for s in services
         ]
-        chosen = await self.desk.app.push_screen_wait(Choose(_("Service"), choices, opened_by=key))
+        chosen = await self.desk.app.push_screen_wait(Choose(self._about(_("Service")), choices, opened_by=key))
         return {"service_id": int(chosen)} if chosen else None
 
     async def _ask_address(self, chosen: list[tuple[int, int]], key: Key) -> dict[str, Any] | None:
@@ -115,6 +125,20 @@ class Questions:
         fields = [
             FormField(f, labels[f], str(now.get(f) or ""), beside=str((theirs or {}).get(f) or "-")) for f in ADDRESS
         ]
+
+        def changes(answer: Mapping[str, str]) -> dict[str, str]:
+            return {f: v.strip() for f, v in answer.items() if v.strip() != safe(now.get(f) or "", 2000).strip()}
+
+        def wrong(answer: dict[str, str]) -> str | tuple[str, str]:
+            refused = check("address", changes(answer))
+            return (
+                (refused.field, refused.message)
+                if refused and refused.field in ADDRESS
+                else refused.message
+                if refused
+                else ""
+            )
+
         answer = await app.push_screen_wait(
             Form(
                 _("Address of {code}").format(code=code_of(chosen[0][0])),
@@ -122,12 +146,13 @@ class Questions:
                 at=at,
                 notes=[_("Only this shipment changes; the platform keeps its own address.")],
                 message=reason_words(failed["code"], failed["reason"]) if failed else "",
+                check=wrong,
                 opened_by=key,
             )
         )
         if answer is None:
             return None
-        changed = {f: v.strip() for f, v in answer.items() if v.strip() != safe(now.get(f) or "", 2000).strip()}
+        changed: dict[str, Any] = dict(changes(answer))
         if not changed:
             self.desk.say(_("Nothing was changed."))
             return None
@@ -154,7 +179,7 @@ class Questions:
 
         answer = await self.desk.app.push_screen_wait(
             Form(
-                _("Customs declaration"),
+                self._about(_("Customs declaration")),
                 fields,
                 notes=[_("Empty fields stay as they are.")],
                 check=wrong,
@@ -176,7 +201,7 @@ class Questions:
         ]  # fmt: skip
         choices = [Choice(name, str(n)) for n, name in enumerate(names, 1)]
         choices.append(Choice(_("no flag"), "0"))
-        chosen = await self.desk.app.push_screen_wait(Choose(_("Flag"), choices, opened_by=key))
+        chosen = await self.desk.app.push_screen_wait(Choose(self._about(_("Flag")), choices, opened_by=key))
         return {"colour": int(chosen)} if chosen is not None else None
 
     async def _ask_merge(self, chosen: list[tuple[int, int]], key: Key) -> dict[str, Any] | None:
@@ -306,7 +331,7 @@ class Questions:
     async def _ask_recall(self, key: Key) -> dict[str, Any] | None:
         chosen = await self.desk.app.push_screen_wait(
             Choose(
-                _("Recall"),
+                self._about(_("Recall")),
                 [
                     Choice(_("Back to print, the number stays"), "to_print"),
                     Choice(_("Close, the number is voided"), "close"),
@@ -321,10 +346,10 @@ class Questions:
             return {"to": "review"}
         chosen = await self.desk.app.push_screen_wait(
             Choose(
-                _("Send back"),
+                self._about(_("Send back")),
                 [Choice(_("to processing"), "processing"), Choice(_("to review"), "review")],
                 opened_by=key,
-                note=_("Its number is voided, its stock released."),
+                note=_("A number it has is voided, stock is released."),
             )
         )
         return {"to": chosen} if chosen else None

@@ -57,12 +57,16 @@ class Seat:
         from pipeline import persons
 
         app = self.desk.console_app
-        message = ""
+        message = tried = ""
         while app.person is None:
             answer = await app.push_screen_wait(
                 Form(
                     _("Who works here?"),
-                    [FormField("name", _("Your name"), help=_("it stands in the history of everything you do"))],
+                    [
+                        FormField(
+                            "name", _("Your name"), value=tried, help=_("it stands in the history of everything you do")
+                        )
+                    ],
                     notes=[_("You are the first one: the owner. Others are added later with O.")],
                     message=message,
                 )
@@ -70,7 +74,7 @@ class Seat:
             if answer is None:
                 self.desk.say(_("Without a name you may look. O names you."))
                 return
-            name = answer["name"].strip()
+            name = tried = answer["name"].strip()
             made = await app.write(partial(persons.first_owner, name=name))
             if isinstance(made, Refused):
                 message = made.message

@@ -38,6 +38,14 @@ def safe(text: object, limit: int = 500) -> str:
     return unicodedata.normalize("NFC", _SURROGATES.sub("\ufffd", raw.translate(_UNSAFE)))
 
 
+_DROPPED = dict.fromkeys(_UNSAFE) | {0x09: " ", 0x0A: " ", 0x0D: " "}
+
+
+def typed(text: str) -> str:
+    """What a person typed or pasted, as it may be kept: no control, bidi or zero-width characters, lines joined by a blank."""
+    return _SURROGATES.sub("", "\n".join(text.splitlines()).translate(_DROPPED))
+
+
 ESCAPES = {code: f"\\u{code:04x}" for code in _UNSAFE if code != 0x0A}
 """A translation table that writes every unsafe character as a JSON string may: nothing is lost, nothing acts."""
 

@@ -57,6 +57,8 @@ class Orders(Place):
         self.same_buyer: frozenset[int] = frozenset()
         self.groups: list[list[int]] = []
         self.scanned = ""
+        self._back_to: Stage | None = None
+        """The stage from which a batch's rows were opened: Esc leads back to it."""
         self._mates_at = -MATES_EVERY_S
         self._window = OrderWindow(app.eyes, Marks(), app.clock, desk.styles_by_name)
         self._window.ready = self._arrived
@@ -291,7 +293,10 @@ class Orders(Place):
         if self._window.reading:
             return []
         if self.filter_text or self.problems or self.only is not None:
-            return [(), (("   " + _("Nothing matches. Esc shows everything again."), "dim"),)]
+            return [
+                (),
+                (("   " + _("Nothing matches here. 0 looks at all orders; Esc shows everything again."), "dim"),),
+            ]
         texts = {
             Stage.REVIEW: [
                 _("No order waits for review."),
@@ -375,6 +380,8 @@ class Orders(Place):
         match action.name:
             case name if name.startswith("stage_"):
                 await self.show(Stage(int(name[-1])))
+            case "everything" if self.filter_text and self.stage is not None and self.only is None:
+                await self.show_filter(None, self.filter_text)
             case "everything":
                 await self.show(None)
             case "left" | "right":
@@ -409,9 +416,8 @@ class Orders(Place):
 
     async def show(self, stage: Stage | None) -> None:
         """Show a stage from its first sub-list, or all orders."""
-        self.stage, self.sublist = stage, 0
+        self.stage, self.sublist, self._back_to = stage, 0, None
         self.filter_text, self.terms, self.only, self.title, self.problems = "", _NO_TERMS, None, "", False
-        self.desk.counts = self.desk.counts
         await self._reopen()
 
     async def show_only(self, stage: Stage | None, ids: list[int], title: str) -> None:
@@ -429,6 +435,7 @@ class Orders(Place):
         if isinstance(terms, Refused):
             self.desk.say(terms.message, bad=True)
             return
+        self._back_to = self.stage
         self.stage, self.sublist, self.only, self.problems = stage, 0, None, False
         self.filter_text, self.terms, self.title = text, tuple(terms), title
         await self.desk.go("orders")
@@ -448,6 +455,8 @@ class Orders(Place):
         if self.range_from is not None:
             self.range_from = None
             self.desk.say(_("Range ended."))
+        elif self.stage is None and self._back_to is not None:
+            await self.show(self._back_to)
         elif self.filter_text or self.problems or self.only is not None:
             self.filter_text, self.terms, self.problems, self.only, self.title = "", _NO_TERMS, False, None, ""
             await self._reopen()
@@ -604,6 +613,7 @@ class Orders(Place):
     def settled(self, command: str, done: list[int]) -> None:
         """A batch of this person ended: its shipments are known to them; those that left the list lose their mark."""
         self.handled.update(done)
+        self._mates_at = -MATES_EVERY_S
         if command in _LEAVES:
             for i in done:
                 self.mine.remove(i)

@@ -22,6 +22,7 @@ from console.widgets.rows import Rows
 from console.wording import STAGES
 from domain.clock import MINUTE
 from domain.enums import Stage
+from domain.persons import may_change
 from domain.text import safe
 from domain.words import _
 from store.lists import Counts
@@ -226,7 +227,9 @@ class Desk(Screen[None]):
             await self._scroll_panel(action.name)
             return
         if self._nobody(action):
-            self.say(_("Nobody sits here yet: O says who works."))
+            person = self.console_app.person
+            refused = may_change(person) if person is not None else None
+            self.say(refused.message if refused else _("Nobody sits here yet: O says who works."))
             return
         match action.name:
             case "up" | "down":
@@ -257,8 +260,9 @@ class Desk(Screen[None]):
                 self._cannot(action, key)
 
     def _nobody(self, action: Action) -> bool:
-        """Is this something that only somebody with a name may do?"""
-        if self.console_app.person is not None or self.deeds is None:
+        """Is this something that only somebody with a name and the right may do?"""
+        person = self.console_app.person
+        if self.deeds is None or (person is not None and may_change(person) is None):
             return False
         free = {"person", "quit", "copy", "refresh", "mark", "mark_all", "unmark", "mark_range", "mark_invert"}
         return not action.looks and action.name not in free

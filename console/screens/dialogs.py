@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from msgspec import Struct
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import ModalScreen
@@ -15,11 +16,25 @@ from textual.widgets import Input
 from console.cells import cells, fit, wrap
 from console.keys import Key
 from console.widgets.lines import Lines, Pane, Styled
+from domain.text import typed
 from domain.words import _
 
 T = TypeVar("T")
 HELD_S = 0.5
 """The key that opened a dialog counts as held while its repeats lie closer together than this."""
+
+
+class Field(Input):
+    """A field to type in. Several pasted lines become one; control characters are left out; its cursor does not blink."""
+
+    def __init__(self, value: str = "", *, id: str, password: bool = False, max_length: int = 0) -> None:
+        super().__init__(value, id=id, password=password, compact=True, max_length=max_length, select_on_focus=False)
+        self.cursor_blink = False
+
+    def _on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()
+        self.insert_text_at_cursor(typed(event.text))
 
 
 class Dialog(ModalScreen[T | None], Generic[T]):
@@ -186,7 +201,7 @@ class Ask(Dialog[bool]):
             yield Lines(1, "ask", id="title")
             yield Lines(max(1, sum(len(wrap(t, 70)) for t in self.texts)), "ask", id="text")
             yield Lines(1, "ask", id="how")
-            yield Input(id="answer", compact=True, max_length=12, select_on_focus=False)
+            yield Field(id="answer", max_length=12)
             yield Lines(1, "ask", id="say")
 
     def on_mount(self) -> None:
@@ -216,7 +231,7 @@ class Read(Dialog[str]):
     """Something to read, larger than a line. Lines that carry a value can be chosen with Enter."""
 
     DEFAULT_CSS = """
-    Read > Vertical { width: 110; max-width: 100%; height: 100%; }
+    Read > Vertical { width: 100%; height: 100%; }
     Read Pane { height: 1fr; }
     """
 

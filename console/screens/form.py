@@ -10,9 +10,9 @@ from textual.widgets import Input
 
 from console.cells import cells, fit, wrap
 from console.keys import Key
-from console.screens.dialogs import Dialog
+from console.screens.dialogs import Dialog, Field
 from console.widgets.lines import Lines, Styled
-from domain.text import safe
+from domain.text import safe, typed
 from domain.words import _
 
 WIDTH = 104
@@ -77,13 +77,7 @@ class Form(Dialog[dict[str, str]]):
                 for field in self.fields:
                     with Horizontal():
                         yield Lines(1, "ask", id=f"label_{field.name}")
-                        yield Input(
-                            value=safe(field.value, 2000),
-                            id=f"field_{field.name}",
-                            password=field.secret,
-                            compact=True,
-                            select_on_focus=False,
-                        )
+                        yield Field(safe(field.value, 2000), id=f"field_{field.name}", password=field.secret)
                         if field.beside:
                             yield Lines(1, "ask", id=f"beside_{field.name}").add_class("beside")
             yield Lines(HELP, "ask", id="help")
@@ -166,7 +160,7 @@ class Form(Dialog[dict[str, str]]):
 
     def values(self) -> dict[str, str]:
         """Every field as it stands."""
-        return {f.name: self.query_one(f"#field_{f.name}", Input).value for f in self.fields}
+        return {f.name: typed(self.query_one(f"#field_{f.name}", Input).value) for f in self.fields}
 
     async def act(self, key: Key) -> None:
         """Keys that the field in focus leaves to the form."""

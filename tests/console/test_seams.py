@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from bench.generate import generate
 from connectors.simulated.launch import Twin
@@ -149,6 +150,9 @@ async def test_orders_of_a_first_import_wait_for_the_cut_over(floor: ShopFloor) 
         await d.press("n")
         await d.sees("5 orders of PL-Woo were open before it was bound")
         await d.press("1")
+        await d.dialog("Ask")
+        await d.type("5")
+        await d.press("enter")
         await d.sees("5 orders of PL-Woo: done.")
         await d.press("1")
         await d.sees("first import 0")
@@ -262,3 +266,61 @@ async def test_p3_an_empty_review_shows_each_shops_last_sync_and_warns_when_it_i
         await d.sees("! PL-Woo")
         await d.press("R")
         await d.sees("Reading now: PL-Woo")
+
+
+async def test_undo_behind_a_batch_that_changed_nothing_is_asked_for(reviewed: Place) -> None:
+    async with console(reviewed) as d:
+        await d.sees("[1 Review 600")
+        await d.press("space", "space", "n")
+        await d.sees("approve 2: 2 done")
+        await d.press("A", "h")
+        await d.dialog("Form")
+        await d.type("later")
+        await d.press("enter")
+        await d.sees("hold 1: 1 done")
+        await d.press("n")
+        await d.sees("Held: later")
+        await d.press("u")
+        await d.sees("changed nothing.")
+        await d.sees("hold: 1 done.")
+        await d.press("escape")
+        await d.closed()
+        await d.press("u")
+        await d.type("1")
+        await d.press("enter")
+        await d.sees("hold taken back: 1")
+
+
+async def test_what_is_pasted_into_a_field_is_one_line_without_control_characters(reviewed: Place) -> None:
+    async with console(reviewed) as d:
+        await d.sees("[1 Review 600")
+        await d.press("w")
+        await d.dialog("Form")
+        d.app.post_message(events.Paste("one\ntwo\x1b[31m\u202ethree\u200b"))
+        await d.until(lambda: "one two[31mthree" in d.value("text"), "the pasted text")
+        await d.press("enter")
+        await d.sees("remark 1: 1 done")
+        await d.sees("w ours: one two[31mthree")
+
+
+async def test_an_address_that_cannot_be_stays_in_its_form(reviewed: Place) -> None:
+    async with console(reviewed) as d:
+        await d.sees("[1 Review 600")
+        await d.press("e")
+        await d.dialog("Form")
+        await d.fill(city="Gdynia", country="ZZZ")
+        await d.press("f9")
+        await d.sees("two-letter")
+        assert d.value("city") == "Gdynia"
+        await d.fill(country="PL")
+        await d.press("f9")
+        await d.sees("edit address 1: 1 done")
+
+
+async def test_a_question_about_many_says_how_many(reviewed: Place) -> None:
+    async with console(reviewed) as d:
+        await d.sees("[1 Review 600")
+        await d.press("a")
+        await d.sees("600 marked")
+        await d.press("w")
+        await d.sees("Remark: 600 shipments")

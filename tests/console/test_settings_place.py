@@ -335,6 +335,9 @@ async def test_the_cut_over_of_one_shop_is_named_from_its_row(bound: Place, shop
         await d.press("7")
         await d.sees("were open before it was bound")
         await d.press("1")
+        await d.dialog("Ask")
+        await d.type("1")
+        await d.press("enter")
         await d.sees("1 orders of PL-Woo: done")
         assert (await rows(bound, "SELECT cut_over FROM shop"))[0]["cut_over"] == "ship_these"
 

@@ -386,14 +386,17 @@ async def gone_wrong(reader: Fetches, ids: Sequence[int]) -> list[dict[str, Any]
     )
 
 
-async def merge_candidates(reader: Fetches) -> list[list[int]]:
+async def merge_candidates(
+    reader: Fetches, stages: Sequence[Stage] = (Stage.REVIEW, Stage.PROCESSING)
+) -> list[list[int]]:
     """Groups of open shipments of one shop and stage that go to the same address and could share a box."""
+    among = ", ".join(str(int(s)) for s in stages)
     rows = await reader.fetch(
         f"""SELECT id, shop_id, stage, fingerprint FROM (
                 SELECT s.id, s.shop_id, s.stage, a.fingerprint,
                     count(*) OVER (PARTITION BY s.shop_id, s.stage, a.fingerprint) AS n
                 FROM shipment s JOIN orders o ON o.id = s.order_id JOIN address a ON a.id = coalesce(s.address_id, o.address_id)
-                WHERE s.stage IN ({int(Stage.REVIEW)}, {int(Stage.PROCESSING)}) AND a.line1 <> '') AS mates
+                WHERE s.stage IN ({among}) AND a.line1 <> '') AS mates
             WHERE n > 1 ORDER BY id"""
     )
     groups: dict[tuple[int, int, str], list[int]] = {}

@@ -154,7 +154,9 @@ class Orders(Place):
     async def _find_mates(self) -> None:
         """Shipments that could share a box, found beside the screen now and then."""
         self._mates_at = time.monotonic()
-        self.groups = await self.desk.console_app.eyes.look(views.merge_candidates)
+        stage = self.stage
+        assert stage is not None
+        self.groups = await self.desk.console_app.eyes.look(lambda r: views.merge_candidates(r, (stage,)))
         mates = frozenset(i for group in self.groups for i in group)
         if mates != self.same_buyer:
             self.same_buyer = self._window.same_buyer = mates
@@ -416,6 +418,8 @@ class Orders(Place):
 
     async def show(self, stage: Stage | None) -> None:
         """Show a stage from its first sub-list, or all orders."""
+        if stage is not self.stage:
+            self.groups, self.same_buyer, self._mates_at = [], frozenset(), -MATES_EVERY_S
         self.stage, self.sublist, self._back_to = stage, 0, None
         self.filter_text, self.terms, self.only, self.title, self.problems = "", _NO_TERMS, None, "", False
         await self._reopen()

@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ORDERS ?= 2000
+RESULTS ?= /tmp/shipdeck-bench/results.json
 
-.PHONY: demo test lint format clean bench texts keys pictures snapshots
+.PHONY: demo test lint format clean bench plots texts keys pictures snapshots
 
 demo: $(VENV)/.ready
 	$(BIN)/shipdeck demo --orders $(ORDERS)
@@ -13,7 +14,10 @@ test: $(VENV)/.ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: $(VENV)/.ready
-	$(BIN)/python -m bench path
+	$(BIN)/python -m bench --json $(RESULTS)
+
+plots: $(VENV)/.ready
+	$(BIN)/python -m bench.plots $(RESULTS) docs
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

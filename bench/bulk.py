@@ -39,9 +39,9 @@ def run(options: Options) -> list[Result]:
             plain("bulk", f"{command} {rows}, wall", ours.wall, "s wall", raw.wall),
         ]
     results += _keys_meanwhile(options, many)
-    some = options.size(1_000, 30)
+    some = options.size(100, 20)
     for size in options.growth():
-        grown = asyncio.run(_commands(options, size, min(some, size // 100)))
+        grown = asyncio.run(_commands(options, size, some))
         for command, (ours, raw, rows) in grown.items():
             results.append(
                 plain(
@@ -116,7 +116,7 @@ def _mark(options: Options) -> list[Result]:
         data.no_worker(place)
         ids = _stage(file, Stage.SHIPPED)
         with console(place, options.scratch / "bulk-home") as terminal:
-            _open(terminal, ids)
+            _open(terminal, ids, 0.3 if options.quick else 2.0)
             done, begun = f" {len(ids)} marked", "marking ..."
             acknowledged, whole, bare = [], [], Spent()
             for _n in range(options.size(3, 1)):
@@ -151,7 +151,7 @@ def _keys_meanwhile(options: Options, many: int) -> list[Result]:
         data.no_worker(place)
         ids = _stage(file, Stage.SHIPPED)
         with console(place, options.scratch / "bulk-keys-home") as terminal:
-            _open(terminal, ids)
+            _open(terminal, ids, 0.3 if options.quick else 2.0)
             working = subprocess.Popen(
                 [sys.executable, "-m", "bench.bulk", str(place.file), str(many)], stdout=subprocess.PIPE, text=True
             )
@@ -184,11 +184,11 @@ def _stage(file: Path, stage: Stage) -> list[int]:
     return ids
 
 
-def _open(terminal: Stopwatch, ids: Sequence[int]) -> None:
+def _open(terminal: Stopwatch, ids: Sequence[int], rest_s: float) -> None:
     """The list of what was shipped, at its first row."""
     terminal.wait_for("anna", timeout=30)
     terminal.press("5")
-    ready(terminal, code_of(ids[0])[-7:])
+    ready(terminal, code_of(ids[0])[-7:], rest_s)
 
 
 async def _approve(place: Place, many: int) -> None:

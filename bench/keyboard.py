@@ -191,11 +191,11 @@ def console(place: Place, folder: Path) -> Stopwatch:
     return Stopwatch(CONSOLE, environment(place, folder))
 
 
-def ready(terminal: Stopwatch, code: str) -> None:
-    """Wait until a row stands there and the console has ended what it does after its start."""
+def ready(terminal: Stopwatch, code: str, rest_s: float = 2.0) -> None:
+    """Wait until a row stands there and, for so long, until the console has ended what it does after its start."""
     terminal.wait_for(code, timeout=30)
     terminal.wait_for("anna", timeout=30)
-    time.sleep(2.0)
+    time.sleep(rest_s)
     terminal.settle(0.15, timeout=20)
 
 

@@ -67,7 +67,7 @@ def _ours(options: Options, orders: int, times: int, jumps: int) -> tuple[dict[s
         with console(place, options.scratch / f"list-home{orders}") as terminal:
             terminal.wait_for("anna", timeout=30)
             terminal.press("0")
-            ready(terminal, code_of(ids[0]))
+            ready(terminal, code_of(ids[0])[-7:], 0.3 if options.quick else 2.0)
             return _walk(terminal, ids, times, jumps)
 
 
@@ -122,7 +122,7 @@ def _peer_table(options: Options, times: int) -> dict[str, Series]:
     argv = [sys.executable, "-P", "-m", "bench.peer_apps", "table", str(file)]
     with Stopwatch(argv, cwd=Path(__file__).parent.parent) as terminal:
         terminal.wait_for(codes[0], timeout=60)
-        time.sleep(1.0)
+        time.sleep(0.2 if options.quick else 1.0)
         terminal.settle(0.2, timeout=60)
         return _press(terminal, times, lambda row: codes[row], len(codes))
 

@@ -4,7 +4,6 @@ Each step is timed by wall and by this process' CPU, beside a bare `sqlite3` loo
 same disk in the same run: absolute figures move with the machine, their ratio less.
 """
 
-import argparse
 import asyncio
 import json
 import platform
@@ -112,23 +111,14 @@ async def path(orders: int) -> dict[str, Any]:
     }
 
 
-def main() -> int:
-    """Run the named benchmark and print its table."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", choices=("path",))
-    parser.add_argument("--orders", type=int, default=500)
-    parser.add_argument("--json", metavar="FILE")
-    options = parser.parse_args()
-    found = asyncio.run(path(options.orders))
+def main(orders: int, file: str | None) -> int:
+    """Run it, print its table, and write it as JSON where a file is named."""
+    found = asyncio.run(path(orders))
     for r in found["results"]:
         sys.stdout.write(
             f"{r['name']:<24}{r['wall_s']:>8.2f} s wall {r['cpu_s']:>8.2f} s cpu {r['orders_per_s']:>9.1f} orders/s\n"
         )
     sys.stdout.write(f"bare sqlite3 inserts the same number of rows in {found['bare_insert_s']} s\n")
-    if options.json:
-        Path(options.json).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if file:
+        Path(file).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

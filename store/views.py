@@ -261,9 +261,12 @@ async def find_ids(reader: Fetches, text: str) -> list[int]:
             return [exact]
     number = text.lstrip("#")
     rows = await reader.fetch(
+        # Each half has an index of its own; one OR over both would walk every order.
         """SELECT su.shipment_id AS id FROM orders o JOIN submission su ON su.order_id = o.id
+               JOIN shipment s ON s.id = su.shipment_id WHERE o.number = :t AND s.status <> 'merged'
+           UNION SELECT su.shipment_id FROM orders o JOIN submission su ON su.order_id = o.id
                JOIN shipment s ON s.id = su.shipment_id
-           WHERE (o.number = :t OR o.platform_order_id = :t2) AND s.status <> 'merged'
+           WHERE o.shop_id IN (SELECT id FROM shop) AND o.platform_order_id = :t2 AND s.status <> 'merged'
            UNION SELECT shipment_id FROM waybill WHERE number = :t3 AND number <> '' ORDER BY 1""",
         {"t": number, "t2": number, "t3": number},
     )

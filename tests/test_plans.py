@@ -185,7 +185,6 @@ async def test_the_detail_and_its_lines(reader: Explained) -> None:
     _clean(reader.plans, 8)
 
 
-@pytest.mark.xfail(reason="a platform id is looked for without its shop, in an OR that no index serves", strict=False)
 async def test_finding_by_a_number(reader: Explained) -> None:
     for text in ("K000005", "10000008", "SIM0091851852"):
         await views.find_ids(reader, text)

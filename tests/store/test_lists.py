@@ -522,7 +522,7 @@ async def test_the_header_knows_shops_workers_jobs_and_what_may_still_be_undone(
         "only the console's own, not begun, still in their grace"
     )
     assert seen.jobs == len([b for b in await overview.jobs(reader) if b.state in {"queued", "running"}])
-    assert account in seen.accounts_failing
+    assert name in seen.accounts_failing, "as people call it"
     assert not seen.practice
     shop = next(s for s in seen.shops if s.id == books.shop_id)
     assert (shop.name, shop.late, shop.message, shop.seen) == (name, True, "No answer.", 7)

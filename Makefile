@@ -11,7 +11,7 @@ demo: $(VENV)/.ready
 	$(BIN)/shipdeck demo --orders $(ORDERS)
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m bench --json $(RESULTS)

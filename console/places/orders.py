@@ -231,7 +231,9 @@ class Orders(Place):
         if self.stage is None:
             pieces.append((f"[{_('all orders')} {count(self._window.total)}]", "sub.on"))
         else:
-            pieces += self._named_sublists(self.stage, counts.sublists if counts else {}, width)
+            # Counts of another stage say nothing here: names alone, until this one is counted.
+            known = counts.sublists if counts and self.desk.counted_for is self.stage else {}
+            pieces += self._named_sublists(self.stage, known, width)
         tail = self._tail()
         used = sum(cells(t) for t, _s in pieces)
         if used + cells(tail) + 2 <= width or self.filter_text or self.problems or self.only is not None:
@@ -280,7 +282,7 @@ class Orders(Place):
         if not n:
             if self.stage is not None and self.sublist_name == "first_import" and self._window.total:
                 return ((" " + _("Open before the shop was bound: n names what becomes of them."), "warn"),)
-            return ()
+            return self._shops_read() if self.stage is Stage.REVIEW else ()
         height = self.desk.rows.size.height
         shown = sum(
             1
@@ -289,6 +291,22 @@ class Orders(Place):
         )
         where = _("all shown") if shown == n else _("{n} on this page").format(n=shown)
         return ((" " + _("{n} marked ({where})").format(n=n, where=where), "mark"),)
+
+    def _shops_read(self) -> Styled:
+        """P3: on the review, when each shop was read last; late ones stand out."""
+        facts = self.desk.facts
+        if facts is None:
+            return ()
+        now = self.desk.console_app.clock()
+        pieces: list[tuple[str, str]] = []
+        room = self.desk.app.size.width // 2
+        for shop in sorted((s for s in facts.shops if s.bound), key=lambda s: not s.late):
+            when = age(now - shop.ok_at) if shop.ok_at else _("never")
+            piece = (f" {safe(shop.name, 12)} {when} ", "bad" if shop.late else "dim")
+            if sum(cells(t) for t, _s in (*pieces, piece)) > room:
+                break
+            pieces.append(piece)
+        return pieces
 
     def empty(self) -> list[Styled]:
         """The next step where there is nothing to show."""

@@ -8,7 +8,7 @@ from msgspec import Struct
 from console.actions import Action, key_name
 from console.cells import cells
 from console.widgets.lines import Styled
-from console.wording import SHORT_STAGES, STAGES, age, clock_time, count, countdown, listed, weekday
+from console.wording import SHORT_STAGES, STAGES, age, clock_time, count, countdown, listed, reason_word, weekday
 from domain.clock import Instant
 from domain.enums import Stage
 from domain.text import safe
@@ -64,7 +64,7 @@ def _health(facts: Overview, standing: Standing) -> list[Item]:
     if late:
         worst = late[0]
         old = age(now - worst.ok_at) if worst.ok_at else _("never")
-        items.append((1, f"! {safe(worst.name, 16)} {safe(worst.paused, 20) or old}", "head.bad"))
+        items.append((1, f"! {safe(worst.name, 16)} {reason_word(worst.paused) if worst.paused else old}", "head.bad"))
     if facts.accounts_failing:
         names = listed(safe(a, 16) for a in facts.accounts_failing[:2])
         items.append((1, _("net ! {accounts}").format(accounts=names), "head.bad"))

@@ -66,7 +66,7 @@ class Desk(Screen[None]):
         self._dirty = True
         self._refreshing = False
         self._refreshed_at = 0.0
-        self._counted_for: object = None
+        self.counted_for: object = None
         self._detail_wanted = 0.0
         self._detail_of: object = None
         self.pace_s = 0.4
@@ -367,9 +367,9 @@ class Desk(Screen[None]):
             from store.place import newest_backup
 
             stage = self.stage
-            if changed or self._counted_for != stage:
+            if changed or self.counted_for != stage:
                 self.counts = await app.eyes.look(lambda r: counts(r, stage))
-                self._counted_for = stage
+                self.counted_for = stage
             self.facts = await app.eyes.look(lambda r: overview(r, app.clock()))
             self._backup_at = await asyncio.to_thread(newest_backup, app.place)
             if changed and self.place is not None and self.app.screen is self:

@@ -133,7 +133,8 @@ class Choose(Dialog[str]):
             content.append(((text, style), (fit(hint, max(0, width - cells(text))), "ask.on" if on else "ask.dim")))
         pane = self.query_one("#choices", Pane)
         pane.show(content or [((_("nothing matches"), "ask.dim"),)], keep=True)
-        pane.reveal(self.at)
+        if pane.size.height:
+            pane.reveal(self.at)
         hint = self.message or (
             f"> {self.needle}" if self.needle else _("1-9 or arrows and Enter; letters narrow; Esc closes")
         )

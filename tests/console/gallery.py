@@ -137,7 +137,7 @@ def _busy(app: Any, desk: Any) -> bool:
         desk.deeds is None
         or desk._refreshing
         or desk._dirty
-        or desk._counted_for != desk.stage
+        or desk.counted_for != desk.stage
         or (desk._detail_wanted and desk._panel_showing())
         or getattr(source, "reading", False)
         or getattr(desk.place, "marking", False)

@@ -13,7 +13,7 @@ from console.questions import Questions
 from console.screens.dialogs import Ask, Choice, Choose, Read
 from console.seat import Seat
 from console.widgets.lines import Styled
-from console.wording import MENDS, STATES, batch_words, counted, reason_words
+from console.wording import MENDS, STATES, batch_words, counted, reason_word, reason_words
 from domain.enums import Flag, Stage
 from domain.facts import code_of
 from domain.results import Refused
@@ -291,7 +291,7 @@ class Deeds:
         for group in groups:
             add("")
             add(
-                f" {group.n} x {group.code}  {reason_words(group.code, group.reason)}",
+                f" {group.n} x {reason_word(group.code)}  {reason_words(group.code, group.reason)}",
                 "ask",
                 f"batch:{state.name}/{group.code}",
             )

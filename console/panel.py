@@ -16,7 +16,6 @@ from console.wording import (
     STATUSES,
     SUBMISSIONS,
     WAYBILLS,
-    clock_time,
     event_detail,
     event_text,
     listed,
@@ -27,7 +26,6 @@ from domain.clock import Instant, from_datetime
 from domain.enums import Flag, Stage
 from domain.text import safe
 from domain.words import _
-from store.queue import NO_DEADLINE
 
 
 def _at(text: str | None) -> Instant | None:
@@ -200,11 +198,3 @@ def _history(add: Any, one: Mapping[str, Any], now: Instant) -> None:
         more = event_detail(data)
         batch = f" {safe(event['batch'])}" if event["batch"] else ""
         add(f"{moment(at, now)} {event_text(event['kind'])} ({who}{batch}){': ' + more if more else ''}", "dim")
-
-
-def due_of(one: Mapping[str, Any]) -> Instant:
-    """The deadline of a detail as lists sort it."""
-    return _at(one["ship_by"]) or NO_DEADLINE
-
-
-__all__ = ["clock_time", "detail_lines", "due_of", "masked"]

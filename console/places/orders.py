@@ -13,7 +13,7 @@ from console.panel import detail_lines
 from console.places.place import Place
 from console.widgets.lines import Styled
 from console.window import OrderWindow
-from console.wording import STAGES, SUBLISTS, age, count
+from console.wording import SUBLISTS, age, count
 from domain.enums import Flag, Stage
 from domain.facts import code_of
 from domain.filters import Term, parse
@@ -646,5 +646,3 @@ _LEAVES = {
     "approve", "waybill", "to-print", "in-stock", "ship", "back", "close", "recall", "void", "hand-over", "merge", "collect",
 }  # fmt: skip
 """Commands after which a shipment stands elsewhere: its mark has served."""
-
-__all__ = ["STAGES", "Orders"]

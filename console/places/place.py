@@ -1,6 +1,6 @@
 """What every place has, and the plain table that most of them are."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import Struct
@@ -13,6 +13,7 @@ from console.cells import cells, fit
 from console.keys import Key
 from console.widgets.lines import Styled
 from console.widgets.rows import Source
+from domain.text import safe
 
 if TYPE_CHECKING:
     from console.screens.desk import Desk
@@ -96,6 +97,7 @@ class Table:
         for text, style in self.items[index].line:
             if used >= width:
                 break
+            text = safe(text, 4_000)
             text = text if used + cells(text) <= width else fit(text, width - used)
             name = ("cursor.bad" if style == "bad" else "cursor") if cursor else style
             segments.append(Segment(text, styles[name]))
@@ -155,6 +157,3 @@ class TablePlace(Place):
         """The row under the cursor."""
         at = self.desk.rows.cursor
         return self.table.items[at] if at < len(self.table.items) else None
-
-
-Flow = Callable[[], Awaitable[None]]

@@ -1,7 +1,6 @@
 """The screen the operator works at: header, places with counts, sub-lists, the list with its panel, status, keys."""
 
 import asyncio
-import contextlib
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
 from console.actions import CONSOLE, Action, key_name, only_looks
-from console.cells import cells, fit
+from console.cells import cells
 from console.columns import NARROW, WIDE
 from console.keys import Key
 from console.places.place import Place
@@ -20,7 +19,6 @@ from console.screens import bars
 from console.widgets.lines import Lines, Pane, Styled
 from console.widgets.rows import Rows
 from console.wording import STAGES
-from domain.clock import MINUTE
 from domain.enums import Stage
 from domain.persons import may_change
 from domain.text import safe
@@ -584,6 +582,3 @@ def _make(name: str, desk: Desk) -> Place:
     from console.places.settings import Settings
 
     return Settings(desk)
-
-
-__all__ = ["MINUTE", "Desk", "contextlib", "fit"]

@@ -10,9 +10,10 @@ from textual.widget import Widget
 
 from console.cells import cells, fit
 from console.styles import styles_of
+from domain.text import safe
 
 Piece = tuple[str, str]
-"""(text, style name); text from outside has passed `safe()` before."""
+"""(text, style name); drawn through `safe()`, which callers also use where they cut and pad."""
 Styled = Sequence[Piece]
 """One line."""
 
@@ -47,6 +48,8 @@ class Drawn(Widget):
         segments: list[Segment] = []
         used = 0
         for text, style in pieces:
+            # Whatever a caller forgot: nothing that acts on a terminal leaves here.
+            text = safe(text, 4_000)
             wide = cells(text)
             if used + wide > width:
                 text = fit(text, width - used)

@@ -11,9 +11,11 @@ from textual import events
 
 from bench.generate import generate
 from connectors.simulated.launch import Twin
+from domain.capabilities import Service
 from domain.enums import Stage
 from domain.facts import ShopFacts
 from domain.persons import Role
+from domain.records import Address, Buyer
 from domain.settings import ShopSettings
 from pipeline import persons, setup
 from pipeline.base import NOTHING, Pipeline
@@ -24,7 +26,7 @@ from store.intake import Incoming, insert_orders
 from store.place import Place
 from tests.console.pilot import DeskPilot, console
 from tests.console.shopfloor import ShopFloor
-from tests.domain.orders import an_order
+from tests.domain.orders import a_line, an_order
 
 
 @pytest.fixture(scope="module")
@@ -324,3 +326,78 @@ async def test_a_question_about_many_says_how_many(reviewed: Place) -> None:
         await d.sees("600 marked")
         await d.press("w")
         await d.sees("Remark: 600 shipments")
+
+
+EVIL = "a\x1b]0;owned\x07b\x1b[31mc\x9b2Jd\u202ee\u200bf\r\x08g"
+UNSAFE = {
+    *range(32),
+    *range(127, 160),
+    *range(0x202A, 0x202F),
+    *range(0x2066, 0x206A),
+    0x200B,
+    0x200E,
+    0x200F,
+    0xFEFF,
+} - {10}
+
+
+async def test_no_outside_text_reaches_the_terminal_with_a_control_character(sqlite_place: Place) -> None:
+    """Textual passes escape sequences through: whatever a buyer, a shop or a carrier wrote is made safe by us."""
+    p = await Pipeline.open(sqlite_place)
+    async with p.store.transaction() as tx:
+        shop_id = await accounts.add_shop(tx, "woocommerce", EVIL, {}, title=EVIL, zone="UTC", currency="PLN")
+        shop = ShopFacts(shop_id, EVIL, "woocommerce", "UTC", True, ShopSettings(), NOTHING)
+        fields = ("name", "company", "line1", "line2", "city", "state", "postcode", "phone")
+        to = Address(country="PL", **dict.fromkeys(fields, EVIL))
+        orders = [
+            an_order(
+                platform_order_id=f"{n}{EVIL}",
+                number=f"{n}{EVIL}",
+                buyer=Buyer(EVIL, EVIL, EVIL, EVIL),
+                address=to,
+                lines=(a_line(name=EVIL, sku=EVIL), a_line(2, name=EVIL, sku="")),
+                buyer_note=EVIL,
+                shipping_method=EVIL,
+            )
+            for n in range(3)
+        ]
+        await insert_orders(tx, shop, [Incoming(o, b"{}", b"digest") for o in orders], False)
+        carrier = await accounts.add_carrier(tx, "pool", EVIL, {})
+        await accounts.set_services(tx, carrier, [Service(EVIL, EVIL)])
+        await tx.run(
+            "INSERT INTO account_health (account, fails, paused_code, message) VALUES (:a, 9, :c, :m)",
+            a=f"shop:{shop_id}",
+            c=EVIL,
+            m=EVIL,
+        )
+        await tx.run("UPDATE shipment SET code = :c, reason = :c, hold_reason = :c WHERE id = 2", c=EVIL)
+        await tx.run(
+            """INSERT INTO abnormal (shop_id, platform_order_id, code, message, payload, first_at, last_at)
+               VALUES (:s, :c, :c2, :m, :p, 1, 1)""",
+            s=shop_id,
+            c=EVIL,
+            c2=EVIL,
+            m=EVIL,
+            p=b"{}",
+        )
+    await p.aclose()
+    async with console(sqlite_place) as d:
+        await d.sees("[1 Review 3")
+
+        def clean(where: str) -> None:
+            bad = sorted({ord(c) for c in d.screen() if ord(c) in UNSAFE})
+            assert not bad, f"{where}: {[hex(b) for b in bad]}"
+
+        for keys in ("1", "down", "e", "y", "m", "w", "n", "l", "0", "8", "9", "6"):
+            await d.press(keys)
+            await d.pilot.pause(0.15)
+            clean(keys)
+            while d.app.screen is not d.desk:
+                await d.press("escape")
+                await d.pilot.pause(0.05)
+        await d.desk.go("abnormal")
+        await d.pilot.pause(0.2)
+        clean("abnormal")
+        d.desk.say(EVIL, bad=True)
+        await d.pilot.pause(0.1)
+        clean("what is said")

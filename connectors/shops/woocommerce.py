@@ -9,7 +9,7 @@ import base64
 import html
 import json as stdjson
 import re
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, ClassVar, TypeVar
@@ -41,9 +41,10 @@ from connectors.contract import (
     ShopDeclaration,
 )
 from connectors.http import Answer, WireError, failure
+from connectors.wire import BadOrder, Scalar, as_number, as_text, every, understood
 from domain.clock import DAY, Instant, from_datetime, iso
 from domain.enums import DONE_ORDER, OrderKind, OrderStatus, Payment
-from domain.money import BadAmount, Money, UnknownCurrency
+from domain.money import Money
 from domain.records import Address, Buyer, Category, Order, OrderLine, Product
 from domain.results import NotActed, NotFound, Refused, Unauthorised, Unknown
 from domain.text import full_name, safe
@@ -80,7 +81,6 @@ _DEAD = {
     OrderStatus.FAILED: "order_failed",
     OrderStatus.DELETED: "order_gone",
 }
-_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?")
 # Places without summer time, for offsets that no Etc/GMT zone has.
 _HALF_HOURS = {
     "3.5": "Asia/Tehran",
@@ -96,14 +96,13 @@ _HALF_HOURS = {
 
 # ---------------------------------------------------------------- what travels; PHP gives any scalar for any text
 
-_Scalar = str | int | float | bool | None
-_Party = dict[str, _Scalar]
+_Party = dict[str, Scalar]
 
 
 class _Meta(Struct):
-    key: _Scalar = ""
+    key: Scalar = ""
     value: Any = None
-    id: _Scalar = None
+    id: Scalar = None
     display_key: Any = None
     display_value: Any = None
 
@@ -113,20 +112,20 @@ _Metas = list[_Meta] | dict[str, _Meta] | None
 
 class _Line(Struct):
     id: int | str
-    name: _Scalar = ""
-    product_id: _Scalar = 0
-    variation_id: _Scalar = 0
-    quantity: _Scalar = None
-    total: _Scalar = "0"
-    sku: _Scalar = ""
+    name: Scalar = ""
+    product_id: Scalar = 0
+    variation_id: Scalar = 0
+    quantity: Scalar = None
+    total: Scalar = "0"
+    sku: Scalar = ""
     # Raw, since "the price exactly as the platform gives it" does not survive a float.
     price: msgspec.Raw = msgspec.Raw(b"")
     meta_data: _Metas = None
 
 
 class _ShippingLine(Struct):
-    method_id: _Scalar = ""
-    method_title: _Scalar = ""
+    method_id: Scalar = ""
+    method_title: Scalar = ""
     meta_data: _Metas = None
 
 
@@ -134,17 +133,17 @@ class _Order(Struct):
     id: int | str
     status: str
     currency: str
-    total: _Scalar
-    number: _Scalar = None
-    date_created_gmt: _Scalar = None
-    date_modified_gmt: _Scalar = None
-    date_paid_gmt: _Scalar = None
-    shipping_total: _Scalar = None
-    customer_note: _Scalar = ""
+    total: Scalar
+    number: Scalar = None
+    date_created_gmt: Scalar = None
+    date_modified_gmt: Scalar = None
+    date_paid_gmt: Scalar = None
+    shipping_total: Scalar = None
+    customer_note: Scalar = ""
     # An empty PHP array is [] even where an object belongs.
     billing: _Party | list[Any] | None = None
     shipping: _Party | list[Any] | None = None
-    payment_method: _Scalar = ""
+    payment_method: Scalar = ""
     needs_processing: Any = None
     meta_data: _Metas = None
     line_items: list[_Line] | dict[str, _Line] | None = None
@@ -152,9 +151,9 @@ class _Order(Struct):
 
 
 class _RefundLine(Struct):
-    quantity: _Scalar = 0
-    product_id: _Scalar = 0
-    variation_id: _Scalar = 0
+    quantity: Scalar = 0
+    product_id: Scalar = 0
+    variation_id: Scalar = 0
     meta_data: _Metas = None
 
 
@@ -183,7 +182,7 @@ class _Row(Struct, frozen=True):
 
 class _Named(Struct):
     id: int
-    name: _Scalar = ""
+    name: Scalar = ""
     parent: int = 0
 
 
@@ -191,28 +190,20 @@ class _Product(Struct):
     """A product or one variation of it."""
 
     id: int
-    name: _Scalar = ""
-    sku: _Scalar = ""
-    type: _Scalar = "simple"
-    status: _Scalar = ""
-    description: _Scalar = ""
-    manage_stock: _Scalar = False
-    stock_quantity: _Scalar = None
-    weight: _Scalar = ""
+    name: Scalar = ""
+    sku: Scalar = ""
+    type: Scalar = "simple"
+    status: Scalar = ""
+    description: Scalar = ""
+    manage_stock: Scalar = False
+    stock_quantity: Scalar = None
+    weight: Scalar = ""
     categories: list[_Named] | None = None
     variations: list[Any] | dict[str, Any] | None = None
     attributes: list[Any] | dict[str, Any] | None = None
 
 
 # ---------------------------------------------------------------- wire values → ours
-
-
-class BadOrder(ValueError):
-    """A payload that cannot become an order; `code` is stable."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class Reading(Struct, frozen=True):
@@ -223,10 +214,6 @@ class Reading(Struct, frozen=True):
     pickup_point_keys: tuple[str, ...] = tuple(PICKUP_POINT_KEYS.split(","))
 
 
-def _text(value: object) -> str:
-    return "" if value is None or isinstance(value, bool | list | dict) else str(value)
-
-
 def _listed(value: list[T] | dict[str, T] | None) -> list[T]:
     """PHP writes an array with gaps as an object."""
     return list(value.values()) if isinstance(value, dict) else value or []
@@ -234,21 +221,14 @@ def _listed(value: list[T] | dict[str, T] | None) -> list[T]:
 
 def _id(value: object) -> str:
     """An id as text; 0 means none."""
-    text = _text(value)
+    text = as_text(value)
     return "" if text == "0" else text
-
-
-def _number(value: object, what: str, code: str = "bad_amount") -> Decimal:
-    text = _text(value).strip()
-    if not _NUMBER.fullmatch(text):
-        raise BadOrder(code, _("{what} is not a number: {value}").format(what=what, value=safe(text, 40)))
-    return Decimal(text)
 
 
 def _instant(text: object) -> Instant | None:
     """A date of the API: GMT without a zone suffix. Zero dates and nonsense are None."""
     try:
-        value = datetime.fromisoformat(_text(text))
+        value = datetime.fromisoformat(as_text(text))
         return from_datetime(value if value.tzinfo else value.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         return None
@@ -268,7 +248,7 @@ def _cursor(seconds: int) -> str:
 
 
 def _party(value: _Party | list[Any] | None) -> dict[str, str]:
-    return {key: _text(part) for key, part in value.items()} if isinstance(value, dict) else {}
+    return {key: as_text(part) for key, part in value.items()} if isinstance(value, dict) else {}
 
 
 def _people(wire: _Order) -> tuple[Buyer, Address]:
@@ -297,20 +277,20 @@ def _people(wire: _Order) -> tuple[Buyer, Address]:
 def _line(line: _Line, currency: str, cancelled: Decimal, ships: bool) -> OrderLine:
     if not _id(line.id).isdecimal():
         raise BadOrder("malformed_order", _("An order line has no id."))
-    quantity = _number(line.quantity, _("The quantity"), "bad_quantity")
-    net = _number(_text(line.total) or "0", _("A line's total"))
+    quantity = as_number(line.quantity, _("The quantity"), "bad_quantity")
+    net = as_number(as_text(line.total) or "0", _("A line's total"))
     price = bytes(line.price).decode().strip('"')
     if price in {"", "null"}:
         price = str(net / quantity) if quantity else "0"
-    _number(price, _("A line's price"))
-    shown = [meta for meta in _listed(line.meta_data) if _text(meta.key)[:1] not in {"", "_"}]
-    options = [(_text(m.display_key) or _text(m.key), _text(m.display_value) or _text(m.value)) for m in shown]
+    as_number(price, _("A line's price"))
+    shown = [meta for meta in _listed(line.meta_data) if as_text(meta.key)[:1] not in {"", "_"}]
+    options = [(as_text(m.display_key) or as_text(m.key), as_text(m.display_value) or as_text(m.value)) for m in shown]
     return OrderLine(
         platform_line_id=_id(line.id),
-        name=html.unescape(_text(line.name)),
+        name=html.unescape(as_text(line.name)),
         quantity=quantity,
         cancelled=min(cancelled, quantity),
-        sku=_text(line.sku),
+        sku=as_text(line.sku),
         platform_product_id=_id(line.product_id),
         platform_variant_id=_id(line.variation_id),
         options=html.unescape(", ".join(f"{key}: {value}" for key, value in options if value)),
@@ -326,14 +306,14 @@ def _cancelled(lines: list[_Line], refunds: Sequence[_Refund]) -> tuple[dict[str
     warnings: list[str] = []
     for refund in refunds:
         taken = [
-            (part, -_number(_text(part.quantity) or "0", _("A refunded quantity")))
+            (part, -as_number(as_text(part.quantity) or "0", _("A refunded quantity")))
             for part in _listed(refund.line_items)
         ]
         taken = [(part, quantity) for part, quantity in taken if quantity > 0]
         if not taken:
             warnings.append("refund_amount_only")
         for part, quantity in taken:
-            named = {_text(m.value) for m in _listed(part.meta_data) if m.key == "_refunded_item_id"}
+            named = {as_text(m.value) for m in _listed(part.meta_data) if m.key == "_refunded_item_id"}
             goods = (_id(part.product_id), _id(part.variation_id))
             same = [line for line in lines if _id(line.id) in named] or [
                 line for line in lines if not named and (_id(line.product_id), _id(line.variation_id)) == goods
@@ -350,8 +330,8 @@ def _pickup_point(wire: _Order, keys: Sequence[str]) -> str:
     shipping = [meta for line in _listed(wire.shipping_lines) for meta in _listed(line.meta_data)]
     for meta in [*shipping, *_listed(wire.meta_data)]:
         value = meta.value.get("id") if isinstance(meta.value, dict) else meta.value
-        if _text(meta.key).lstrip("_") in keys and _text(value).strip():
-            return _text(value).strip()
+        if as_text(meta.key).lstrip("_") in keys and as_text(value).strip():
+            return as_text(value).strip()
     return ""
 
 
@@ -362,14 +342,14 @@ def _tracking(wire: _Order, key: str) -> tuple[str, ...]:
         values = list(meta.value.values()) if isinstance(meta.value, dict) else meta.value
         many = values if isinstance(values, list) else [values]
         if meta.key == key:
-            found += [part.strip() for value in many for part in _text(value).split(",")]
+            found += [part.strip() for value in many for part in as_text(value).split(",")]
         elif meta.key == "_wc_shipment_tracking_items":
-            found += [_text(item.get("tracking_number")).strip() for item in many if isinstance(item, dict)]
+            found += [as_text(item.get("tracking_number")).strip() for item in many if isinstance(item, dict)]
     return tuple(dict.fromkeys(number for number in found if number))
 
 
 def _kind(wire: _Order, point: str) -> OrderKind:
-    methods = [_text(line.method_id).partition(":")[0] for line in _listed(wire.shipping_lines)]
+    methods = [as_text(line.method_id).partition(":")[0] for line in _listed(wire.shipping_lines)]
     if wire.needs_processing is False and wire.line_items:
         return OrderKind.VIRTUAL
     if methods and all(method in PICKUP_METHODS for method in methods):
@@ -394,16 +374,16 @@ def _order(wire: _Order, refunds: Sequence[_Refund], reading: Reading, warnings:
     point = _pickup_point(wire, reading.pickup_point_keys)
     kind = _kind(wire, point)
     buyer, address = _people(wire)
-    titles = [html.unescape(_text(line.method_title)) for line in _listed(wire.shipping_lines)]
+    titles = [html.unescape(as_text(line.method_title)) for line in _listed(wire.shipping_lines)]
     return Order(
         platform_order_id=_id(wire.id),
-        number=_text(wire.number) or _id(wire.id),
+        number=as_text(wire.number) or _id(wire.id),
         status=status or OrderStatus.OPEN,
         raw_status=wire.status,
         kind=kind,
         payment=Payment.ON_DELIVERY if wire.payment_method == "cod" else Payment.PREPAID,
         currency=currency,
-        total_minor=Money.parse(_number(wire.total, _("The order's amount")), currency).minor,
+        total_minor=Money.parse(as_number(wire.total, _("The order's amount")), currency).minor,
         created_at=created,
         updated_at=_instant(wire.date_modified_gmt) or created,
         buyer=buyer,
@@ -415,8 +395,10 @@ def _order(wire: _Order, refunds: Sequence[_Refund], reading: Reading, warnings:
         paid_at=_instant(wire.date_paid_gmt),
         pickup_point=point if kind is OrderKind.PICKUP_POINT else "",
         shipping_method=", ".join(title for title in titles if title),
-        shipping_minor=Money.parse(_number(_text(wire.shipping_total) or "0", _("The shipping cost")), currency).minor,
-        buyer_note=_text(wire.customer_note),
+        shipping_minor=Money.parse(
+            as_number(as_text(wire.shipping_total) or "0", _("The shipping cost")), currency
+        ).minor,
+        buyer_note=as_text(wire.customer_note),
         tracking=_tracking(wire, reading.tracking_key),
         warnings=(*notes, *unclear),
     )
@@ -427,19 +409,21 @@ def _unit(product: _Product, variation: _Product | None, paths: tuple[Category, 
     options = [_part(option, "option") for option in _listed(own.attributes)] if variation else []
     # A variation may leave its stock ("parent") and its weight to the product.
     counted = product if own.manage_stock == "parent" and own.stock_quantity is None else own
-    weight = _text(own.weight) or _text(product.weight)
-    stock = None if counted.stock_quantity is None else _number(counted.stock_quantity, _("The stock"))
+    weight = as_text(own.weight) or as_text(product.weight)
+    stock = None if counted.stock_quantity is None else as_number(counted.stock_quantity, _("The stock"))
     return Product(
         platform_product_id=str(product.id),
         platform_variant_id=str(variation.id) if variation else "",
-        name=html.unescape(" - ".join(filter(None, (_text(product.name), ", ".join(filter(None, options)))))),
-        sku=_text(own.sku),
-        description=_text(own.description) or _text(product.description),
+        name=html.unescape(" - ".join(filter(None, (as_text(product.name), ", ".join(filter(None, options)))))),
+        sku=as_text(own.sku),
+        description=as_text(own.description) or as_text(product.description),
         categories=paths,
         stock_managed=own.manage_stock is True or own.manage_stock == "parent",
         stock_quantity=stock,
-        weight_g=int((_number(weight, _("The weight")) * unit_g).to_integral_value(ROUND_HALF_UP)) if weight else None,
-        status=_text(product.status),
+        weight_g=int((as_number(weight, _("The weight")) * unit_g).to_integral_value(ROUND_HALF_UP))
+        if weight
+        else None,
+        status=as_text(product.status),
     )
 
 
@@ -447,19 +431,13 @@ def parse_order(
     raw: bytes, reading: Reading, refunds: Sequence[bytes] = (), warnings: Sequence[str] = ()
 ) -> Parsed | Poison:
     """One order's JSON (and its refunds') as ours, or why it cannot be; never raises for what a shop may send."""
-    try:
+
+    def build() -> Order:
         wire = msgspec.json.decode(raw, type=_Order)
-        taken = [msgspec.json.decode(refund, type=_Refund) for refund in refunds]
-        return Parsed(_order(wire, taken, reading, warnings), raw)
-    except UnknownCurrency as error:
-        problem = ("unknown_currency", _("No known currency: {code}").format(code=safe(error, 20)))
-    except BadAmount as error:
-        problem = ("bad_amount", _("Not an amount: {amount}").format(amount=safe(error, 40)))
-    except BadOrder as error:
-        problem = (error.code, str(error))
-    except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError) as error:
-        problem = ("malformed_order", safe(error))
-    return Poison(_row(raw).id, *problem, raw)
+        return _order(wire, [msgspec.json.decode(refund, type=_Refund) for refund in refunds], reading, warnings)
+
+    result = understood(build, raw, "")
+    return msgspec.structs.replace(result, platform_order_id=_row(raw).id) if isinstance(result, Poison) else result
 
 
 def _row(raw: bytes) -> _Row:
@@ -467,7 +445,7 @@ def _row(raw: bytes) -> _Row:
         head = msgspec.json.decode(raw, type=_Head)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return _Row("", "", 0, False, raw)
-    return _Row(_id(head.id), _text(head.status), _seconds(head.date_modified_gmt), bool(head.refunds), raw)
+    return _Row(_id(head.id), as_text(head.status), _seconds(head.date_modified_gmt), bool(head.refunds), raw)
 
 
 def _decode(body: bytes, kind: type[T]) -> T:
@@ -491,7 +469,7 @@ def _decode(body: bytes, kind: type[T]) -> T:
 
 def _zone(rest: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     """The shop's zone as something `zoneinfo` opens, and a warning where that is a stand-in for a bare offset."""
-    name = _text(rest.get("timezone_string"))
+    name = as_text(rest.get("timezone_string"))
     try:
         if name:
             ZoneInfo(name)
@@ -499,7 +477,7 @@ def _zone(rest: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     except (ValueError, OSError, LookupError):
         pass
     try:
-        offset = _number(_text(rest.get("gmt_offset")) or "0", "gmt_offset").normalize()
+        offset = as_number(as_text(rest.get("gmt_offset")) or "0", "gmt_offset").normalize()
     except BadOrder:
         return "UTC", (_("The shop's time zone cannot be read; days are counted in UTC."),)
     whole = int(offset.to_integral_value(ROUND_HALF_UP))
@@ -517,7 +495,7 @@ def _part(body: Mapping[str, Any], *path: str) -> str:
     value: object = body
     for step in path:
         value = value.get(step) if isinstance(value, dict) else None
-    return _text(value)
+    return as_text(value)
 
 
 def _failed(answer: Answer, acts: bool) -> WireError:
@@ -548,15 +526,6 @@ def _failed(answer: Answer, acts: bool) -> WireError:
         return WireError(outcome, status)
     ours = "order_gone" if code.endswith("order_invalid_id") else "no_rest_api" if code == "rest_no_route" else code
     return failure(answer, acts, ours, words or f"HTTP {status}")
-
-
-async def _all(calls: Sequence[Awaitable[T]]) -> list[T]:
-    """Every result, in order; the first failure is raised once none is under way."""
-    results = await asyncio.gather(*calls, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return [result for result in results if not isinstance(result, BaseException)]
 
 
 def _option(name: str, label: str, help: str = "", default: str = "") -> Field:
@@ -719,16 +688,16 @@ class WooCommerce:
         except WireError as error:
             raise _explained(error) from None
         order = newest[0] if newest else {}
-        currency = _text((await self._setting("settings/general/woocommerce_currency")).get("value"))
-        version = _text(order.get("version"))
+        currency = as_text((await self._setting("settings/general/woocommerce_currency")).get("value"))
+        version = as_text(order.get("version"))
         if not (currency and version):
             status = await self._setting("system_status")
-            currency = currency or _part(status, "settings", "currency") or _text(order.get("currency"))
+            currency = currency or _part(status, "settings", "currency") or as_text(order.get("currency"))
             version = version or _part(status, "environment", "version")
         warnings += (*doubts, *(() if currency else (_("The shop's currency cannot be read."),)))
         if not await self._may_write():
             warnings += (_("Whether the key may write could not be found out."),)
-        return Checked(html.unescape(_text(rest.get("name"))), zone, currency, version, warnings=warnings)
+        return Checked(html.unescape(as_text(rest.get("name"))), zone, currency, version, warnings=warnings)
 
     async def _index(self) -> tuple[dict[str, Any], tuple[str, ...]]:
         wanted = {"_fields": "name,gmt_offset,timezone_string,namespaces"}
@@ -876,7 +845,7 @@ class WooCommerce:
             if row.status not in DRAFTS and (key not in kept or kept[key].modified <= row.modified):
                 kept.pop(key, None)
                 kept[key] = row
-        return tuple(await _all([self._one_parsed(row) for row in kept.values()]))
+        return tuple(await every([self._one_parsed(row) for row in kept.values()]))
 
     async def _one_parsed(self, row: _Row) -> Parsed | Poison:
         if not (row.refunded and row.id.isdecimal()):
@@ -920,8 +889,8 @@ class WooCommerce:
                     raws, _answer = await self._get(f"{API}/orders", list[msgspec.Raw], params)
                     rows.update((row.id, row) for raw in raws if (row := _row(bytes(raw))).id in missing)
         singles = [order_id for order_id in wanted if order_id not in rows]
-        rows.update((row.id, row) for row in await _all([self._one(order_id) for order_id in singles]) if row)
-        found = dict(zip(rows, await _all([self._one_parsed(row) for row in rows.values()]), strict=True))
+        rows.update((row.id, row) for row in await every([self._one(order_id) for order_id in singles]) if row)
+        found = dict(zip(rows, await every([self._one_parsed(row) for row in rows.values()]), strict=True))
         return [found.get(order_id) or Gone(order_id) for order_id in platform_order_ids]
 
     async def _one(self, order_id: str) -> _Row | None:
@@ -945,7 +914,7 @@ class WooCommerce:
             raws, answer = await self._get(f"{API}/products", list[msgspec.Raw], params)
             pages = answer.headers.get("x-wp-totalpages", "")
             last = not raws or (page >= int(pages) if pages.isdecimal() else len(raws) < PAGE)
-            units = [unit for many in await _all([self._units(bytes(raw), False) for raw in raws]) for unit in many]
+            units = [unit for many in await every([self._units(bytes(raw), False) for raw in raws]) for unit in many]
             page += 1
             yield ProductPage(
                 tuple(unit for unit in units if isinstance(unit, Product)),
@@ -963,7 +932,7 @@ class WooCommerce:
         for start in range(0, len(wanted), PAGE):
             params = {"include": ",".join(wanted[start : start + PAGE]), "per_page": str(PAGE)}
             raws += (await self._get(f"{API}/products", list[msgspec.Raw], params))[0]
-        return [unit for many in await _all([self._units(bytes(raw), True) for raw in raws]) for unit in many]
+        return [unit for many in await every([self._units(bytes(raw), True) for raw in raws]) for unit in many]
 
     async def _units(self, raw: bytes, named: bool) -> list[Product | Poison]:
         """The sellable units of one product. `named`: an order names it, so even a mere container becomes one."""
@@ -1010,7 +979,7 @@ class WooCommerce:
     async def _weight(self) -> Decimal:
         if self._weight_g is None:
             unit = await self._setting("settings/products/woocommerce_weight_unit")
-            self._weight_g = WEIGHTS.get(_text(unit.get("value")), WEIGHTS["kg"])
+            self._weight_g = WEIGHTS.get(as_text(unit.get("value")), WEIGHTS["kg"])
         return self._weight_g
 
     async def _paths(self, assigned: Sequence[_Named]) -> tuple[Category, ...]:
@@ -1030,7 +999,7 @@ class WooCommerce:
         met: set[int] = set()
         while (category := self._categories.get(category_id)) and category_id not in met:
             met.add(category_id)
-            names.insert(0, html.unescape(_text(category.name)))
+            names.insert(0, html.unescape(as_text(category.name)))
             category_id = category.parent
         return tuple(names)
 
@@ -1049,7 +1018,7 @@ class WooCommerce:
         # Of several parcels of one order the one that finishes it goes last.
         for index in sorted(range(len(pushes)), key=lambda i: pushes[i].finish):
             by_order.setdefault(pushes[index].platform_order_id, []).append(index)
-        await _all([tell(indexes) for indexes in by_order.values()])
+        await every([tell(indexes) for indexes in by_order.values()])
         written = [push.platform_order_id for push, outcome in zip(pushes, outcomes, strict=True) if outcome is None]
         after = await self._live(written)
         return [
@@ -1105,9 +1074,9 @@ class WooCommerce:
             if push.tell and push.number and isinstance(error.outcome, NotActed | Unauthorised):
                 return PushedInPart(push.number)
             return error.outcome
-        if _text(answer.status) != "completed":
+        if as_text(answer.status) != "completed":
             text = _("The shop took the change but keeps the status {status}.")
-            return Refused("status_not_kept", text.format(status=safe(_text(answer.status), 40)))
+            return Refused("status_not_kept", text.format(status=safe(as_text(answer.status), 40)))
         return None
 
     def _kept(self, push: Push, live: "_Live") -> PushOutcome:
@@ -1136,12 +1105,12 @@ class WooCommerce:
     async def _noted(self, push: Push) -> bool:
         notes, _answer = await self._get(f"{API}/orders/{push.platform_order_id}/notes", list[dict[str, Any]])
         number = re.compile(rf"(?<![0-9A-Za-z]){re.escape(push.number)}(?![0-9A-Za-z])")
-        return any(number.search(html.unescape(_text(note.get("note")))) for note in notes)
+        return any(number.search(html.unescape(as_text(note.get("note")))) for note in notes)
 
     async def find_push(self, pushes: Sequence[Push]) -> Sequence[PushFound]:
         """What became of pushes: a number counts where it stands, in the order's meta or in a note."""
         live = await self._live([push.platform_order_id for push in pushes])
-        return await _all([self._found(push, live[push.platform_order_id]) for push in pushes])
+        return await every([self._found(push, live[push.platform_order_id]) for push in pushes])
 
     async def _found(self, push: Push, live: "_Live") -> PushFound:
         try:
@@ -1180,13 +1149,13 @@ def _excess(push: Push, order: Order) -> PushLine | None:
 
 
 def _meta_text(wire: _Order, key: str) -> str:
-    return ", ".join(_text(meta.value) for meta in _listed(wire.meta_data) if meta.key == key and _text(meta.value))
+    return ", ".join(as_text(meta.value) for meta in _listed(wire.meta_data) if meta.key == key and as_text(meta.value))
 
 
 def _joined(wire: _Order, key: str, value: str) -> dict[str, Any]:
     """The meta entry to send: what stands there is kept, ours is added (an order of several parcels)."""
     old = [meta for meta in _listed(wire.meta_data) if meta.key == key]
-    values = [part.strip() for meta in old for part in _text(meta.value).split(",")]
+    values = [part.strip() for meta in old for part in as_text(meta.value).split(",")]
     entry = {"key": key, "value": ", ".join(dict.fromkeys(part for part in [*values, value] if part))}
     # The key alone would be ambiguous where it stands twice.
     return {"id": old[0].id, **entry} if len(old) > 1 else entry

@@ -1,0 +1,67 @@
+"""What connectors share when they turn a platform's wire into records: tolerant readers, and one way to give up on a payload."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+
+from connectors.contract import Parsed, Poison
+from domain.money import BadAmount, UnknownCurrency
+from domain.records import Order
+from domain.text import safe
+from domain.words import _
+
+T = TypeVar("T")
+
+Scalar = str | int | float | bool | None
+"""What loosely typed platforms put where any one value belongs."""
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?")
+
+
+class BadOrder(ValueError):
+    """A payload that cannot become an order (or a product); `code` is stable."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def as_text(value: object) -> str:
+    """A scalar as text; '' for none, true, false, a list or an object."""
+    return "" if value is None or isinstance(value, bool | list | dict) else str(value)
+
+
+def as_number(value: object, what: str, code: str = "bad_amount") -> Decimal:
+    """A number given as text or number. `what` names it in the `BadOrder` this raises for anything else."""
+    words = as_text(value).strip()
+    if not _NUMBER.fullmatch(words):
+        raise BadOrder(code, _("{what} is not a number: {value}").format(what=what, value=safe(words, 40)))
+    return Decimal(words)
+
+
+def understood(build: Callable[[], Order], raw: bytes, platform_order_id: str) -> Parsed | Poison:
+    """The order that `build` makes of `raw`, or why it cannot be one; never raises for what a platform may send."""
+    try:
+        return Parsed(build(), raw)
+    except UnknownCurrency as error:
+        problem = ("unknown_currency", _("No known currency: {code}").format(code=safe(error, 20)))
+    except BadAmount as error:
+        problem = ("bad_amount", _("Not an amount: {amount}").format(amount=safe(error, 40)))
+    except BadOrder as error:
+        problem = (error.code, str(error))
+    except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError) as error:
+        problem = ("malformed_order", safe(error))
+    return Poison(platform_order_id, *problem, raw)
+
+
+async def every(calls: Sequence[Awaitable[T]]) -> list[T]:
+    """Every result, in order; the first failure is raised once none is under way."""
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]

@@ -22,8 +22,8 @@ async def listing(p: Pipeline, *, excluded: bool = False) -> list[dict[str, Any]
     """Open abnormal orders; with `excluded` the orders that a shop's rules leave out, older ones as a count."""
     async with p.store.reading() as tx:
         if excluded:
-            rows = [dict(r._mapping) for r in await quarantined.excluded(tx)]
-            counted = [dict(r._mapping) for r in await quarantined.older(tx)]
+            rows = [r._asdict() for r in await quarantined.excluded(tx)]
+            counted = [r._asdict() for r in await quarantined.older(tx)]
             return [
                 *rows,
                 *(
@@ -32,7 +32,7 @@ async def listing(p: Pipeline, *, excluded: bool = False) -> list[dict[str, Any]
                 ),
             ]
         return [
-            {**dict(r._mapping), "first_at": iso(r.first_at), "last_at": iso(r.last_at)}
+            {**r._asdict(), "first_at": iso(r.first_at), "last_at": iso(r.last_at)}
             for r in await quarantined.open_rows(tx)
         ]
 

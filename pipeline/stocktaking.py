@@ -69,7 +69,7 @@ async def listing(p: Pipeline, sku: str = "") -> list[dict[str, Any]]:
     """On hand, reserved, free and waiting shipments per tracked variant and warehouse."""
     async with p.store.reading() as tx:
         return [
-            {**dict(row._mapping), "free": row.on_hand - row.reserved, "tracked": bool(row.tracked)}
+            {**row._asdict(), "free": row.on_hand - row.reserved, "tracked": bool(row.tracked)}
             for row in await stock.balances(tx, sku)
         ]
 

@@ -7,19 +7,21 @@ have their own connections. A transaction never spans an HTTP call: nothing here
 
 import asyncio
 import random
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Row, Table, event
+from sqlalchemy import Table, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
 from domain.clock import Clock, Instant, now
-from store.dialect import for_postgresql, for_sqlite
+from store.dialect import for_postgresql, for_sqlite, many_for_sqlite
+from store.lane import BUSY_MS, Lane, driver
 from store.place import Place, private_file
 from store.schema import fold
 
@@ -34,46 +36,50 @@ def _insert_text(table: Table, columns: tuple[str, ...], tail: str) -> str:
     return f"INSERT INTO {table.name} ({names}) VALUES ({values}){tail}"
 
 
-class Tx:
-    """One transaction. Rows come back as named tuples (`row.id`)."""
+class Tx(ABC):
+    """One transaction. Rows come back as named tuples (`row.id`).
 
-    def __init__(self, connection: AsyncConnection, dialect: str, clock: Clock) -> None:
-        self._connection = connection
-        self.dialect = dialect
+    Writes may travel with the next question or the commit: what a constraint refuses is raised there at the latest.
+    """
+
+    dialect: str
+
+    def __init__(self, clock: Clock) -> None:
         self.now: Instant = clock()
         self.touched = False
 
-    def _bind(self, sql: str, params: Params) -> tuple[str, Any]:
-        return for_sqlite(sql, params) if self.dialect == "sqlite" else for_postgresql(sql, params)
+    @abstractmethod
+    async def rows(self, sql: str, **params: Any) -> Sequence[Any]:
+        """Every row of a query, or of a statement that returns rows."""
 
-    async def rows(self, sql: str, **params: Any) -> Sequence[Row[Any]]:
-        """Every row of a query."""
-        text, bound = self._bind(sql, params)
-        return (await self._connection.exec_driver_sql(text, bound)).fetchall()
+    @abstractmethod
+    async def _run(self, sql: str, params: Params) -> int:
+        """Execute one statement; how many rows it touched."""
 
-    async def row(self, sql: str, **params: Any) -> Row[Any] | None:
+    @abstractmethod
+    async def _many(self, sql: str, rows: Sequence[Params]) -> None:
+        """Execute one statement for each of `rows`."""
+
+    async def row(self, sql: str, **params: Any) -> Any | None:
         """The first row of a query, or None."""
-        text, bound = self._bind(sql, params)
-        return (await self._connection.exec_driver_sql(text, bound)).fetchone()
+        found = await self.rows(sql, **params)
+        return found[0] if found else None
 
     async def value(self, sql: str, **params: Any) -> Any:
         """The first column of the first row, or None."""
-        found = await self.row(sql, **params)
-        return found[0] if found is not None else None
+        found = await self.rows(sql, **params)
+        return found[0][0] if found else None
 
     async def run(self, sql: str, **params: Any) -> int:
         """Execute one statement; returns how many rows it touched."""
         self.touched = True
-        text, bound = self._bind(sql, params)
-        return (await self._connection.exec_driver_sql(text, bound)).rowcount
+        return await self._run(sql, params)
 
     async def many(self, sql: str, rows: Sequence[Params]) -> None:
-        """Execute one statement for each of `rows` (driver executemany)."""
-        if not rows:
-            return
-        self.touched = True
-        text, _first = self._bind(sql, rows[0])
-        await self._connection.exec_driver_sql(text, [self._bind(sql, row)[1] for row in rows])
+        """Execute one statement for each of `rows`, all with the same keys."""
+        if rows:
+            self.touched = True
+            await self._many(sql, rows)
 
     async def insert(self, table: Table, rows: Sequence[Params], *, tail: str = "") -> None:
         """Insert `rows`, all with the same keys. `tail` may hold an ON CONFLICT clause."""
@@ -83,31 +89,71 @@ class Tx:
     async def add(self, table: Table, row: Params) -> int:
         """Insert one row and return its id."""
         self.touched = True
-        text, bound = self._bind(_insert_text(table, tuple(row), " RETURNING id"), row)
-        return int((await self._connection.exec_driver_sql(text, bound)).scalar_one())
+        return int((await self.rows(_insert_text(table, tuple(row), " RETURNING id"), **row))[0].id)
 
     async def try_add(self, table: Table, row: Params, unique: str) -> int | None:
         """Insert one row and return its id, or None when another one has its `unique` column already."""
         self.touched = True
         tail = f" ON CONFLICT ({unique}) DO NOTHING RETURNING id"
-        text, bound = self._bind(_insert_text(table, tuple(row), tail), row)
-        found = (await self._connection.exec_driver_sql(text, bound)).fetchone()
-        return None if found is None else int(found[0])
+        found = await self.rows(_insert_text(table, tuple(row), tail), **row)
+        return int(found[0].id) if found else None
 
+    @abstractmethod
     async def next_ids(self, table: Table, count: int) -> range | Sequence[int]:
         """Ids for `count` rows about to be inserted, ascending: children can be written without reading back."""
-        if self.dialect == "sqlite":
-            last = await self.value(f"SELECT coalesce(max(id), 0) FROM {table.name}")
-            return range(last + 1, last + 1 + count)
+
+
+class _PostgresTx(Tx):
+    dialect = "postgresql"
+
+    def __init__(self, connection: AsyncConnection, clock: Clock) -> None:
+        super().__init__(clock)
+        self._connection = connection
+
+    async def rows(self, sql: str, **params: Any) -> Sequence[Any]:
+        text, bound = for_postgresql(sql, params)
+        return (await self._connection.exec_driver_sql(text, bound)).fetchall()
+
+    async def _run(self, sql: str, params: Params) -> int:
+        text, bound = for_postgresql(sql, params)
+        return (await self._connection.exec_driver_sql(text, bound)).rowcount
+
+    async def _many(self, sql: str, rows: Sequence[Params]) -> None:
+        text, _first = for_postgresql(sql, rows[0])
+        await self._connection.exec_driver_sql(text, [for_postgresql(sql, row)[1] for row in rows])
+
+    async def next_ids(self, table: Table, count: int) -> range | Sequence[int]:
         rows = await self.rows(
             f"SELECT nextval(pg_get_serial_sequence('{table.name}', 'id')) AS id FROM generate_series(1, :n)", n=count
         )
         return [row.id for row in rows]
 
     async def notify(self, channel: str) -> None:
-        """Wake other processes at commit (PostgreSQL; SQLite's are woken by `data_version`)."""
-        if self.dialect == "postgresql":
-            await self._connection.exec_driver_sql("SELECT pg_notify('shipdeck', $1)", (channel,))
+        """Wake other processes at commit (SQLite's are woken by `data_version`)."""
+        await self._connection.exec_driver_sql("SELECT pg_notify('shipdeck', $1)", (channel,))
+
+
+class _SqliteTx(Tx):
+    """A transaction on a `Lane`. Statements that answer nothing wait for the next one that does: one hop for all."""
+
+    dialect = "sqlite"
+
+    def __init__(self, lane: Lane, clock: Clock) -> None:
+        super().__init__(clock)
+        self._lane = lane
+
+    async def rows(self, sql: str, **params: Any) -> Sequence[Any]:
+        return await self._lane.rows(*for_sqlite(sql, params))
+
+    async def _run(self, sql: str, params: Params) -> int:
+        return await self._lane.run(*for_sqlite(sql, params))
+
+    async def _many(self, sql: str, rows: Sequence[Params]) -> None:
+        self._lane.later(*many_for_sqlite(sql, rows))
+
+    async def next_ids(self, table: Table, count: int) -> range | Sequence[int]:
+        last = await self.value(f"SELECT coalesce(max(id), 0) FROM {table.name}")
+        return range(last + 1, last + 1 + count)
 
 
 class Store:
@@ -122,15 +168,16 @@ class Store:
         if place.file:
             private_file(place.file)
             url = f"sqlite+aiosqlite:///{place.file}"
-            self._write = create_async_engine(url, poolclass=StaticPool)
-            self._read = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=4)
-            for engine, begin in ((self._write, "BEGIN IMMEDIATE"), (self._read, "BEGIN")):
-                self._set_up_sqlite(engine, begin)
+            kept = {"connect_args": {"cached_statements": 512}, "pool_reset_on_return": None}
+            self._write = create_async_engine(url, poolclass=StaticPool, **kept)
+            self._read = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=4, **kept)
+            for engine in (self._write, self._read):
+                self._set_up_sqlite(engine)
         else:
             url = "postgresql+asyncpg" + place.url[len("postgresql") :]
             self._write = self._read = create_async_engine(url, pool_size=8, max_overflow=8)
 
-    def _set_up_sqlite(self, engine: AsyncEngine, begin: str) -> None:
+    def _set_up_sqlite(self, engine: AsyncEngine) -> None:
         @event.listens_for(engine.sync_engine, "connect")
         def connect(dbapi_connection: Any, _record: object) -> None:
             dbapi_connection.isolation_level = None
@@ -140,7 +187,7 @@ class Store:
                 "journal_mode=WAL",
                 "synchronous=FULL",
                 "foreign_keys=ON",
-                "busy_timeout=10000",
+                f"busy_timeout={BUSY_MS}",
                 # One process of all checkpoints: SQLite up to 3.51.2 has a race between a checkpoint and a WAL reset.
                 f"wal_autocheckpoint={1000 if self._checkpoints else 0}",
             ):
@@ -149,17 +196,17 @@ class Store:
 
         @event.listens_for(engine.sync_engine, "begin")
         def begins(connection: Any) -> None:
-            connection.exec_driver_sql(begin)
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
         """A write transaction: commits when the block ends, rolls back when it raises."""
         if self.dialect == "sqlite":
-            async with self._lock, self._write.begin() as connection:
-                yield Tx(connection, self.dialect, self.clock)
+            async with self._lock, self._write.connect() as connection, Lane(await driver(connection), "write") as lane:
+                yield _SqliteTx(lane, self.clock)
         else:
             async with self._write.begin() as connection:
-                tx = Tx(connection, self.dialect, self.clock)
+                tx = _PostgresTx(connection, self.clock)
                 yield tx
                 if tx.touched:
                     await tx.notify("changed")
@@ -167,13 +214,17 @@ class Store:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Tx]:
         """A read transaction: one consistent view, never waits for writers."""
-        async with self._read.begin() as connection:
-            yield Tx(connection, self.dialect, self.clock)
+        if self.dialect == "sqlite":
+            async with self._read.connect() as connection, Lane(await driver(connection), "read") as lane:
+                yield _SqliteTx(lane, self.clock)
+        else:
+            async with self._read.begin() as connection:
+                yield _PostgresTx(connection, self.clock)
 
     async def fetch(self, sql: str, params: Params | None = None) -> list[dict[str, Any]]:
         """Every row of a query as dicts: `store.views` reads through an open store as it does through a `Reader`."""
         async with self.reading() as tx:
-            return [dict(row._mapping) for row in await tx.rows(sql, **(params or {}))]
+            return [row._asdict() for row in await tx.rows(sql, **(params or {}))]
 
     async def retrying(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Run `work` in a write transaction, again from its start when the database chose it as a deadlock's victim."""
@@ -191,9 +242,7 @@ class Store:
         """Write the WAL back into the database and shrink it. Only the worker calls this."""
         if self.dialect == "sqlite":
             async with self._lock, self._write.connect() as connection:
-                raw = await connection.get_raw_connection()
-                driver: Any = raw.driver_connection
-                await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                await (await driver(connection)).execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def run_sync(self, work: Callable[[Any], T]) -> T:
         """Run `work(sync_connection)` on the writing connection outside a transaction (migrations)."""

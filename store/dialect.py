@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 _LIST = re.compile(r"\bIN :(\w+)")
@@ -33,6 +34,21 @@ def for_sqlite(sql: str, params: Mapping[str, Any]) -> tuple[str, Mapping[str, A
     if not lists:
         return text, params
     return text, {**params, **{name: json.dumps(list(params[name])) for name in lists}}
+
+
+@lru_cache(maxsize=512)
+def _positional(sql: str) -> tuple[str, tuple[str, ...]]:
+    return _NAME.sub("?", sql), tuple(_NAME.findall(sql))
+
+
+def many_for_sqlite(sql: str, rows: Sequence[Mapping[str, Any]]) -> tuple[str, Sequence[Any]]:
+    """The text and the parameters of each row: by position, which sqlite3 binds faster, where no list is among them."""
+    if _sqlite_text(sql)[1]:
+        return _sqlite_text(sql)[0], [for_sqlite(sql, row)[1] for row in rows]
+    text, names = _positional(sql)
+    if len(names) > 1:
+        return text, [*map(itemgetter(*names), rows)]
+    return text, [tuple(row[name] for name in names) for row in rows]
 
 
 def for_postgresql(sql: str, params: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:

@@ -119,7 +119,7 @@ class World:
     async def fetch(self, sql: str, **params: Any) -> list[dict[str, Any]]:
         """Rows of any query, to look at the books."""
         async with self.p.store.reading() as tx:
-            return [dict(row._mapping) for row in await tx.rows(sql, **params)]
+            return [row._asdict() for row in await tx.rows(sql, **params)]
 
     async def value(self, sql: str, **params: Any) -> Any:
         """The first value of a query."""

@@ -33,7 +33,7 @@ def keys_of(twin: Twin) -> dict[str, str]:
 async def rows(place: Place, sql: str) -> list[dict[str, Any]]:
     p = await Pipeline.open(place)
     async with p.store.reading() as tx:
-        found = [dict(r._mapping) for r in await tx.rows(sql)]
+        found = [r._asdict() for r in await tx.rows(sql)]
     await p.aclose()
     return found
 

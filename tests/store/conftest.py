@@ -129,7 +129,7 @@ class Books:
     async def fetch(self, sql: str, **params: Any) -> list[dict[str, Any]]:
         """Rows of any query."""
         async with self.p.store.reading() as tx:
-            return [dict(row._mapping) for row in await tx.rows(sql, **params)]
+            return [row._asdict() for row in await tx.rows(sql, **params)]
 
     async def value(self, sql: str, **params: Any) -> Any:
         """The first value of a query."""

@@ -75,4 +75,4 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     shop = RenderedShop(parser.parse_args().orders)
-    _serve(shop, shop.hello(), 0, None)
+    _serve(shop, 0, None)

@@ -32,6 +32,8 @@ class BadOrder(ValueError):
 
 def as_text(value: object) -> str:
     """A scalar as text; '' for none, true, false, a list or an object."""
+    if type(value) is str:
+        return value
     return "" if value is None or isinstance(value, bool | list | dict) else str(value)
 
 

@@ -25,6 +25,8 @@ class ShopCapabilities(Struct, frozen=True):
     edit_address: bool = False
     keeps_stock: bool = True
     stock_read: bool = False
+    stock_write: bool = False
+    """The connector has `push_stock`."""
     history: str = ""
     """How far back orders can be read, for people; empty = no limit known."""
 

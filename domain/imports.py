@@ -3,8 +3,6 @@
 The numbered rules restate RO App's article; `docs/rules.md` lists where a default differs per platform.
 """
 
-from collections.abc import Iterator
-
 from msgspec import Struct
 
 from domain.clock import Instant, iso
@@ -93,11 +91,21 @@ def defect(order: Order) -> Defect | None:
     return None
 
 
-def _searched_by(order: Order) -> Iterator[tuple[str, str]]:
+def _searched_by(order: Order) -> list[tuple[str, str]]:
     """The texts of an order that stand in an index, with their names."""
-    yield "number", order.number
-    for name in ("first_name", "last_name", "phone", "email"):
-        yield name, getattr(order.buyer, name)
+    buyer = order.buyer
+    found = [
+        ("number", order.number),
+        ("first_name", buyer.first_name),
+        ("last_name", buyer.last_name),
+        ("phone", buyer.phone),
+        ("email", buyer.email),
+    ]
     for line in order.lines:
-        for name in ("sku", "platform_line_id", "platform_product_id", "platform_variant_id"):
-            yield name, getattr(line, name)
+        found += (
+            ("sku", line.sku),
+            ("platform_line_id", line.platform_line_id),
+            ("platform_product_id", line.platform_product_id),
+            ("platform_variant_id", line.platform_variant_id),
+        )
+    return found

@@ -1,7 +1,7 @@
 """Money: integer minor units and an ISO 4217 code, never a float."""
 
 import re
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from msgspec import Struct
 
@@ -220,13 +220,17 @@ class Money(Struct, frozen=True, order=True):
         Raises `UnknownCurrency` for a code without a known minor unit and `BadAmount` for anything but a number.
         """
         digits = exponent(currency)
-        text = str(amount).strip() or "0"
-        # Decimal itself would read "1_000" and digits of any script.
-        if len(text) > 60 or not _AMOUNT.fullmatch(text):
-            raise BadAmount(text[:60])
-        minor = int(Decimal(text).scaleb(digits).to_integral_value(rounding="ROUND_HALF_UP"))
+        if isinstance(amount, Decimal) and amount.is_finite():
+            value = amount
+        else:
+            text = str(amount).strip() or "0"
+            # Decimal itself would read "1_000" and digits of any script.
+            if len(text) > 60 or not _AMOUNT.fullmatch(text):
+                raise BadAmount(text[:60])
+            value = Decimal(text)
+        minor = int(value.scaleb(digits).to_integral_value(rounding=ROUND_HALF_UP))
         if not -_LARGEST <= minor < _LARGEST:
-            raise BadAmount(text)
+            raise BadAmount(str(amount)[:60])
         return cls(minor, currency)
 
     def __str__(self) -> str:

@@ -1,11 +1,16 @@
 """Frozen records that travel between connectors and the pipeline. Platform text is kept as it came."""
 
 from decimal import Decimal
+from typing import Any, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from domain.clock import Instant
 from domain.enums import OrderKind, OrderStatus, Payment
+from domain.text import storable
+
+R = TypeVar("R", bound=Struct)
 
 
 class Address(Struct, frozen=True, omit_defaults=True):
@@ -49,6 +54,8 @@ class OrderLine(Struct, frozen=True, omit_defaults=True):
     total_minor: int = 0
     ships: bool = True
     """False for virtual goods that need no parcel."""
+    fulfilled: Decimal = Decimal(0)
+    """Pieces the platform says have left, whoever sent them: a new order's shipment begins without them."""
 
 
 class Order(Struct, frozen=True, omit_defaults=True):
@@ -103,3 +110,26 @@ class Product(Struct, frozen=True, omit_defaults=True):
     stock_quantity: Decimal | None = None
     weight_g: int | None = None
     status: str = ""
+
+
+def keepable(record: R) -> tuple[R, bytes]:
+    """The record with every text as a database can hold it, and its content as JSON, in one and the same pass."""
+    try:
+        content = msgspec.json.encode(record)
+        if b"\\u0000" not in content:
+            return record, content
+    except UnicodeEncodeError:
+        pass  # A lone surrogate: no UTF-8 has it.
+    cleaned = msgspec.convert(_storable(msgspec.to_builtins(record)), type(record), strict=False)
+    return cleaned, msgspec.json.encode(cleaned)
+
+
+def _storable(value: Any) -> Any:
+    match value:
+        case str():
+            return storable(value)
+        case list() | tuple():
+            return [_storable(part) for part in value]
+        case dict():
+            return {key: _storable(part) for key, part in value.items()}
+    return value

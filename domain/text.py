@@ -63,6 +63,7 @@ LONGEST_KEY = 500
 # Two x stand in many a name (Foxx), four in none.
 _MASKED = re.compile(r"[*•●]{2,}|[xX]{4,}|\[deleted\]|^#{2,}")
 _MASKED_DIGITS = re.compile(r"[xX]{2,}")
+_NO_DIGITS = re.compile(r"[^0-9]+")
 
 
 def is_masked(text: str) -> bool:
@@ -75,10 +76,10 @@ def phone_key(phone: str) -> str:
 
     Masked or very short values give `""`, which matches nothing (ROA-30: compared in normalised form).
     """
-    text = unicodedata.normalize("NFKC", phone).strip()
+    text = (phone if phone.isascii() else unicodedata.normalize("NFKC", phone)).strip()
     if not text or is_masked(text) or _MASKED_DIGITS.search(text):
         return ""
-    digits = "".join(c for c in text if c.isascii() and c.isdigit())
+    digits = _NO_DIGITS.sub("", text)
     if len(digits) < 5:
         return ""
     if "+" in text.partition(digits[0])[0]:

@@ -185,6 +185,7 @@ async def _push_of(tx: Tx, e: Effect) -> Push | None:
         url=url,
         lines=tuple(PushLine(line, quantity) for line, quantity in it.lines),
         tell=bool(number) and it.told != number,
+        replaces=it.told if it.told and it.told != number else "",
         finish=it.last and not e.payload.get("early"),
         retry=e.attempts > 0,
     )

@@ -4,6 +4,7 @@ What is new becomes an order with a shipment; what changed is compared and its s
 shop's policy leaves out is counted by reason; what cannot be an order is kept raw with its reason. Nothing is dropped.
 """
 
+import asyncio
 import hashlib
 import logging
 import time
@@ -20,11 +21,12 @@ from domain.enums import DEAD_ORDER, OrderStatus, Stage
 from domain.facts import ShopFacts
 from domain.imports import Defect, Exclusion, ImportPolicy, admit, defect
 from domain.reconcile import Difference, reconcile
-from domain.records import Order, Product
+from domain.records import Order, Product, keepable
+from domain.text import storable
 from domain.words import _
 from pipeline.base import Directory, Pipeline
 from pipeline.steps import step
-from store import accounts, catalogue, intake, leases, quarantined, shops
+from store import accounts, catalogue, intake, leases, quarantined, shops, submissions
 from store.apply import add_events, apply, raise_lines
 from store.database import Tx, chunks
 from store.intake import Incoming
@@ -32,9 +34,9 @@ from store.shipments import load_facts, shipments_of_orders
 
 log = logging.getLogger("shipdeck.sync")
 
-MAPPER = b"1"
+MAPPER = b"2"
 """Raise when the meaning of a record changes: every stored order is then compared anew, once."""
-FIRST_CHUNK, CHUNK_MS = 50, 25
+FIRST_CHUNK, CHUNK_MS, GAP_S = 50, 25, 0.003
 POISON_SHARE, POISON_LEAST = 0.5, 20
 """A page with more unreadable orders than this share (and number) means the platform changed: stop and say so."""
 
@@ -59,10 +61,12 @@ class SyncStopped(Exception):
     """The lease was lost, or the platform's pages make no sense any more."""
 
 
-def content_hash(order: Order) -> bytes:
-    """The digest of an order's mapped content, its timestamp left out: platforms touch that for nothing."""
+def kept_form(order: Order) -> tuple[Order, bytes]:
+    """The order as it can be kept, and the digest of its content, its timestamp left out: platforms touch that for nothing."""
     plain = msgspec.structs.replace(order, updated_at=0)
-    return hashlib.blake2b(msgspec.msgpack.encode(plain) + MAPPER, digest_size=16).digest()
+    kept, content = keepable(plain)
+    digest = hashlib.blake2b(content + MAPPER, digest_size=16).digest()
+    return order if kept is plain else msgspec.structs.replace(kept, updated_at=order.updated_at), digest
 
 
 def policy_of(shop: ShopFacts, currency: str, connected_at: Instant) -> ImportPolicy:
@@ -120,17 +124,24 @@ class OrderSync:
                 await accounts.update(tx, "shop", self.shop_id, {"older_orders": older})
         async for page in connector.orders(cursor, since):
             step("sync.page_read")
-            await self.take_over(shop, policy, connector, page.items, first_import=first)
+            await self.take_over(shop, policy, connector, page.items, first_import=first, cursor=page.cursor)
             step("sync.page_kept")
-            async with p.store.transaction() as tx:
-                await self.check_lease(tx)
-                await accounts.update_task(tx, account, "orders", {"cursor": page.cursor, "seen": self.counts.seen})
+        if not first and not registry.shop(shop.platform).declaration.sees_changes:
+            await self._read_open(shop, policy, connector)
         # Left-out orders are looked at again: their page may lie before the cursor, the setting may have changed.
         if not first:
             await self._look_again(shop, policy, connector)
         if first:
             await self._end_first_import()
         return self.counts
+
+    async def _read_open(self, shop: ShopFacts, policy: ImportPolicy, connector: ShopConnector) -> None:
+        """What is still to ship is read by id where the platform cannot be asked for changes: nothing else shows them."""
+        async with self.p.store.reading() as tx:
+            open_ = await submissions.open_orders(tx, shop.id)
+        for ids in chunks(open_, 100):
+            found = await connector.read_orders(ids)
+            await self.take_over(shop, policy, connector, [f for f in found if not isinstance(f, Gone)])
 
     async def _end_first_import(self) -> None:
         async with self.p.store.transaction() as tx:
@@ -159,8 +170,9 @@ class OrderSync:
         items: Sequence[Parsed | Poison],
         *,
         first_import: bool = False,
+        cursor: str | None = None,
     ) -> None:
-        """Take a page of orders over, in transactions of about 25 ms."""
+        """Take a page of orders over, in transactions of about 25 ms. `cursor` moves with the last of them."""
         parsed = _newest_first_wins([i for i in items if isinstance(i, Parsed)])
         poison = [i for i in items if isinstance(i, Poison)]
         if len(poison) >= POISON_LEAST and len(poison) > POISON_SHARE * len(items):
@@ -169,21 +181,29 @@ class OrderSync:
         self.counts.seen += len(items)
         await self._quarantine(shop, [(i.platform_order_id, i.code, i.message, i.raw) for i in poison])
         if connector is not None:
-            await self._learn_products(shop, connector, [p.order for p in parsed if admit(p.order, policy) is None])
+            await self._learn_products(shop, policy, connector, [p.order for p in parsed])
         position = 0
-        while position < len(parsed):
+        while position < len(parsed) or (cursor is not None and not parsed):
             part = parsed[position : position + self._chunk]
+            position += len(part)
             started = time.perf_counter()
 
-            async def work(tx: Tx, part: Sequence[Parsed] = part) -> Counts:
+            async def work(tx: Tx, part: Sequence[Parsed] = part, last: bool = position == len(parsed)) -> Counts:
                 await self.check_lease(tx)
-                return await take_over_chunk(self.p, tx, shop, policy, part, first_import=first_import)
+                counts = await take_over_chunk(self.p, tx, shop, policy, part, first_import=first_import)
+                if last and cursor is not None:
+                    moved = {"cursor": cursor, "seen": self.counts.seen}
+                    await accounts.update_task(tx, f"shop:{self.shop_id}", "orders", moved)
+                return counts
 
             self.counts.add(await self.p.store.retrying(work))
             step("sync.chunk_kept")
-            position += len(part)
+            if not parsed:
+                break
             spent = (time.perf_counter() - started) * 1000
             self._chunk = max(10, min(500, int(self._chunk * min(2.0, max(0.5, CHUNK_MS / max(spent, 1))))))
+            # Whoever waits for SQLite's one lock (a scan, another terminal) comes in between.
+            await asyncio.sleep(GAP_S if self.p.store.dialect == "sqlite" else 0)
 
     async def check_lease(self, tx: Tx) -> None:
         """Raise `SyncStopped` when this run's lease is no longer the newest."""
@@ -199,12 +219,17 @@ class OrderSync:
             await intake.quarantine(tx, shop.id, named)
         self.counts.abnormal += len(named)
 
-    async def _learn_products(self, shop: ShopFacts, connector: ShopConnector, orders: Sequence[Order]) -> None:
+    async def _learn_products(
+        self, shop: ShopFacts, policy: ImportPolicy, connector: ShopConnector, orders: Sequence[Order]
+    ) -> None:
         """ROA-20: a product first seen in an order is added at once, from the platform, else from the line itself."""
-        lines = [ln for o in orders for ln in o.lines]
-        wanted = catalogue.wanted_listings(lines)
+        wanted = catalogue.wanted_listings(ln for o in orders for ln in o.lines)
         async with self.p.store.reading() as tx:
             have = await catalogue.listings(tx, shop.id, wanted)
+        if not wanted - have.keys() and all(ln.platform_product_id not in {"", "0"} for o in orders for ln in o.lines):
+            return
+        lines = [ln for o in orders if admit(o, policy) is None for ln in o.lines]
+        wanted = catalogue.wanted_listings(lines)
         missing = sorted({product for product, _v in wanted - have.keys()})
         found: list[Product] = []
         for ids in chunks(missing, 100):
@@ -259,7 +284,9 @@ async def take_over_chunk(
 ) -> Counts:
     """Take a few orders over in the caller's transaction. `force`: the person asked for exactly these, whatever their age."""
     counts = Counts()
-    known = await intake.known(tx, shop.id, [i.order.platform_order_id for i in part])
+    if not part:
+        return counts
+    known = await intake.known(tx, shop.id, [storable(i.order.platform_order_id) for i in part])
     new: list[Incoming] = []
     left_out: list[tuple[str, str, str, str]] = []
     unfit: list[tuple[str, str, str, bytes]] = []
@@ -267,9 +294,8 @@ async def take_over_chunk(
     same: list[str] = []
     touched: list[tuple[int, Instant]] = []
     for item in part:
-        order = item.order
+        order, digest = kept_form(item.order)
         stored = known.get(order.platform_order_id)
-        digest = content_hash(order)
         if stored is not None:
             if order.updated_at < stored.updated_at or digest == stored.content_hash:
                 # An older version never overwrites a newer one; an equal one changes nothing but its time.
@@ -290,7 +316,8 @@ async def take_over_chunk(
             open_before = first_import and order.created_at < policy.connected_at
             new.append(Incoming(order, item.raw, digest, first_import=open_before))
     await intake.touch_unchanged(tx, touched)
-    await intake.solve(tx, shop.id, same)
+    if same:
+        await intake.solve(tx, shop.id, same)
     if new:
         await intake.insert_orders(tx, shop, new, writes_delivery(shop))
     if left_out:

@@ -273,7 +273,7 @@ async def task(tx: Tx, account: str, kind: str) -> Any:
 async def update_task(tx: Tx, account: str, kind: str, values: Mapping[str, Any]) -> None:
     """Set columns of a task."""
     columns = ", ".join(f"{name} = :{name}" for name in values)
-    await tx.run(f"UPDATE sync_task SET {columns} WHERE account = :_a AND kind = :_k", _a=account, _k=kind, **values)
+    await tx.do(f"UPDATE sync_task SET {columns} WHERE account = :_a AND kind = :_k", _a=account, _k=kind, **values)
 
 
 async def hurry(tx: Tx, account: str, kind: str) -> None:

@@ -11,7 +11,7 @@ from domain.clock import Instant
 from domain.enums import EffectState, Flag, Stage, Status
 from domain.facts import CustomsFacts, ShipmentFacts, address_print
 from domain.reconcile import Difference, reconcile
-from domain.records import Address
+from domain.records import Address, keepable
 from domain.text import storable
 from store import tables as t
 from store.database import Tx, as_json
@@ -150,13 +150,13 @@ async def _addresses_and_notes(tx: Tx, decided: Decided, who: str) -> None:
 
 async def add_address(tx: Tx, order_id: int, address: Address, source: str, who: str) -> int:
     """Keep one version of an address; returns its id."""
-    return await tx.add(t.address, address_row(order_id, address, source, who, tx.now))
+    return await tx.add(t.address, address_row(order_id, keepable(address)[0], source, who, tx.now))
 
 
 def address_row(order_id: int, address: Address, source: str, who: str, at: Instant) -> dict[str, Any]:
     """An address version as a row."""
     return {
-        **{name: storable(value) for name, value in structs.asdict(address).items()},
+        **structs.asdict(address),
         "order_id": order_id,
         "source": source,
         "fingerprint": address_print(address),
@@ -357,7 +357,7 @@ async def _effects(tx: Tx, decided: Decided, batch_id: int | None) -> None:
     fresh: dict[int, int] = {}
     new = [(f, c.new_waybill) for f, c in decided if c.new_waybill is not None]
     if new:
-        ids = await tx.next_ids(t.waybill, len(new))
+        (ids,) = await tx.next_ids(waybill=len(new))
         address_ids = {
             r.id: r.a
             for r in await tx.rows(

@@ -75,6 +75,10 @@ class Tx(ABC):
         self.touched = True
         return await self._run(sql, params)
 
+    async def do(self, sql: str, **params: Any) -> None:
+        """Execute one statement of which nobody asks how many rows it touched."""
+        await self.many(sql, [params])
+
     async def many(self, sql: str, rows: Sequence[Params]) -> None:
         """Execute one statement for each of `rows`, all with the same keys."""
         if rows:
@@ -99,8 +103,8 @@ class Tx(ABC):
         return int(found[0].id) if found else None
 
     @abstractmethod
-    async def next_ids(self, table: Table, count: int) -> range | Sequence[int]:
-        """Ids for `count` rows about to be inserted, ascending: children can be written without reading back."""
+    async def next_ids(self, **counts: int) -> Sequence[Sequence[int]]:
+        """Ids for so many rows of each named table, ascending: children can be written without reading back."""
 
 
 class _PostgresTx(Tx):
@@ -122,11 +126,12 @@ class _PostgresTx(Tx):
         text, _first = for_postgresql(sql, rows[0])
         await self._connection.exec_driver_sql(text, [for_postgresql(sql, row)[1] for row in rows])
 
-    async def next_ids(self, table: Table, count: int) -> range | Sequence[int]:
-        rows = await self.rows(
-            f"SELECT nextval(pg_get_serial_sequence('{table.name}', 'id')) AS id FROM generate_series(1, :n)", n=count
-        )
-        return [row.id for row in rows]
+    async def next_ids(self, **counts: int) -> Sequence[Sequence[int]]:
+        found = []
+        for table, count in counts.items():
+            sequence = f"SELECT nextval(pg_get_serial_sequence('{table}', 'id')) AS id FROM generate_series(1, :n)"
+            found.append([row.id for row in await self.rows(sequence, n=count)])
+        return found
 
     async def notify(self, channel: str) -> None:
         """Wake other processes at commit (SQLite's are woken by `data_version`)."""
@@ -151,9 +156,10 @@ class _SqliteTx(Tx):
     async def _many(self, sql: str, rows: Sequence[Params]) -> None:
         self._lane.later(*many_for_sqlite(sql, rows))
 
-    async def next_ids(self, table: Table, count: int) -> range | Sequence[int]:
-        last = await self.value(f"SELECT coalesce(max(id), 0) FROM {table.name}")
-        return range(last + 1, last + 1 + count)
+    async def next_ids(self, **counts: int) -> Sequence[Sequence[int]]:
+        last = ", ".join(f"(SELECT coalesce(max(id), 0) FROM {table})" for table in counts)
+        found = (await self._lane.rows(f"SELECT {last}", ()))[0]
+        return [range(at + 1, at + 1 + count) for at, count in zip(found, counts.values(), strict=True)]
 
 
 class Store:

@@ -3,8 +3,7 @@
 Operator-owned facts (stage, service, holds, overlays, remarks) are never written here; they belong to shipments.
 """
 
-import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -21,6 +20,10 @@ from store import tables as t
 from store.apply import add_events, address_row
 from store.catalogue import ListingKey, line_key, listings, wanted_listings
 from store.database import Tx
+from store.packing import packed
+
+Reach = tuple[str, str]
+"""How a buyer is found again: (phone, e-mail), normalised, '' = not by this."""
 
 
 class KnownOrder(Struct, frozen=True):
@@ -33,7 +36,7 @@ class KnownOrder(Struct, frozen=True):
 
 
 class Incoming(Struct, frozen=True):
-    """An order on its way in."""
+    """An order on its way in. Its texts are as a database can hold them (`domain.records.keepable`)."""
 
     order: Order
     raw: bytes
@@ -63,26 +66,26 @@ async def insert_orders(tx: Tx, shop: ShopFacts, incoming: Sequence[Incoming], d
     if not incoming:
         return
     count = len(incoming)
-    order_ids = await tx.next_ids(t.orders, count)
-    line_total = sum(len(i.order.lines) for i in incoming)
-    line_ids = iter(await tx.next_ids(t.order_line, line_total))
-    address_ids = await tx.next_ids(t.address, count)
-    shipment_ids = await tx.next_ids(t.shipment, count)
+    order_ids, all_line_ids, address_ids, shipment_ids, contact_ids = await tx.next_ids(
+        orders=count, order_line=sum(len(i.order.lines) for i in incoming), address=count, shipment=count, contact=count
+    )
+    line_ids = iter(all_line_ids)
     listing_of = await _listing_ids(tx, shop.id, [ln for i in incoming for ln in i.order.lines])
-    contacts = await _contacts(tx, [i.order for i in incoming])
+    reaches = [_reach(i.order) for i in incoming]
+    contacts = await _contacts(tx, [i.order for i in incoming], reaches, contact_ids)
 
     rows: dict[str, list[dict[str, Any]]] = {
         name: [] for name in ("orders", "line", "buyer", "address", "raw", "shipment", "sline", "sub", "note")
     }
     events = []
-    for item, order_id, address_id, shipment_id, contact_id in zip(
-        incoming, order_ids, address_ids, shipment_ids, contacts, strict=True
+    for item, order_id, address_id, shipment_id, contact_id, reach in zip(
+        incoming, order_ids, address_ids, shipment_ids, contacts, reaches, strict=True
     ):
         order = item.order
         rows["address"].append({"id": address_id, **address_row(order_id, order.address, "platform", "", tx.now)})
         rows["orders"].append({"id": order_id, **_order_row(shop.id, item, address_id, tx.now)})
-        rows["buyer"].append(_buyer_row(order_id, contact_id, order))
-        rows["raw"].append({"order_id": order_id, "payload": zlib.compress(item.raw, 6), "at": tx.now})
+        rows["buyer"].append(_buyer_row(order_id, contact_id, order, reach))
+        rows["raw"].append({"order_id": order_id, "payload": packed(item.raw), "at": tx.now})
         matched = True
         shipped_lines: list[dict[str, Any]] = []
         for position, line in enumerate(order.lines):
@@ -90,7 +93,7 @@ async def insert_orders(tx: Tx, shop: ShopFacts, incoming: Sequence[Incoming], d
             listing_id = listing_of.get(line_key(line)) or listing_of.get(("", _orphan(line)))
             matched = matched and (listing_id is not None or not line.ships)
             rows["line"].append(_line_row(line_id, order_id, position, line, listing_id))
-            left = int(line.quantity - min(line.cancelled, line.quantity))
+            left = max(0, int(line.quantity - min(line.cancelled, line.quantity) - line.fulfilled))
             if line.ships and left:
                 shipped_lines.append({"shipment_id": shipment_id, "order_line_id": line_id, "quantity": left})
         payable = _payable(order)
@@ -148,7 +151,7 @@ def _order_row(shop_id: int, item: Incoming, address_id: int, at: Instant) -> di
     order = item.order
     return {
         "shop_id": shop_id,
-        "platform_order_id": storable(order.platform_order_id),
+        "platform_order_id": order.platform_order_id,
         "address_id": address_id,
         "imported_at": at,
         "content_hash": item.content_hash,
@@ -158,14 +161,14 @@ def _order_row(shop_id: int, item: Incoming, address_id: int, at: Instant) -> di
 
 def _order_values(order: Order) -> dict[str, Any]:
     return {
-        "number": storable(order.number),
+        "number": order.number,
         "kind": order.kind.value,
         "payment": order.payment.value,
         "currency": order.currency,
         "total_minor": order.total_minor,
         "shipping_minor": order.shipping_minor,
-        "shipping_method": storable(order.shipping_method),
-        "pickup_point": storable(order.pickup_point),
+        "shipping_method": order.shipping_method,
+        "pickup_point": order.pickup_point,
         "created_at": order.created_at,
         **_status_values(order),
     }
@@ -175,26 +178,26 @@ def _status_values(order: Order) -> dict[str, Any]:
     """What is still taken over after the goods were deducted: status, after-sale and payment facts."""
     return {
         "status": order.status.value,
-        "raw_status": storable(order.raw_status),
+        "raw_status": order.raw_status,
         "after_sale": int(order.after_sale),
         "paid_at": order.paid_at,
         "deadline": order.deadline,
         "updated_at": order.updated_at,
-        "warnings": storable(", ".join(order.warnings)),
+        "warnings": ", ".join(order.warnings),
     }
 
 
-def _buyer_row(order_id: int, contact_id: int | None, order: Order) -> dict[str, Any]:
+def _buyer_row(order_id: int, contact_id: int | None, order: Order, reach: Reach) -> dict[str, Any]:
     b = order.buyer
     return {
         "order_id": order_id,
         "contact_id": contact_id,
-        "first_name": storable(b.first_name),
-        "last_name": storable(b.last_name),
-        "phone": storable(b.phone),
-        "email": storable(b.email),
-        "phone_key": phone_key(b.phone),
-        "email_key": _email_key(order),
+        "first_name": b.first_name,
+        "last_name": b.last_name,
+        "phone": b.phone,
+        "email": b.email,
+        "phone_key": reach[0],
+        "email_key": reach[1],
         "redacted": int(b.redacted),
     }
 
@@ -204,7 +207,7 @@ def _line_row(line_id: int, order_id: int, position: int, line: OrderLine, listi
         "id": line_id,
         "order_id": order_id,
         "position": position,
-        "platform_line_id": storable(line.platform_line_id),
+        "platform_line_id": line.platform_line_id,
         "listing_id": listing_id,
         **_line_values(line),
     }
@@ -212,11 +215,11 @@ def _line_row(line_id: int, order_id: int, position: int, line: OrderLine, listi
 
 def _line_values(line: OrderLine) -> dict[str, Any]:
     return {
-        "name": storable(line.name),
-        "sku": storable(line.sku),
-        "options": storable(line.options),
-        "platform_product_id": storable(line.platform_product_id),
-        "platform_variant_id": storable(line.platform_variant_id),
+        "name": line.name,
+        "sku": line.sku,
+        "options": line.options,
+        "platform_product_id": line.platform_product_id,
+        "platform_variant_id": line.platform_variant_id,
         "quantity": int(line.quantity),
         "cancelled": int(min(line.cancelled, line.quantity)),
         "unit_price": line.unit_price,
@@ -231,9 +234,7 @@ def _notes(order_id: int, order: Order, delivery_comment: bool, at: Instant) -> 
         ("seller", order.seller_note),
         ("delivery", delivery_text(order) if delivery_comment else ""),
     ]
-    return [
-        {"order_id": order_id, "kind": kind, "text": storable(text), "at": at} for kind, text in found if text.strip()
-    ]
+    return [{"order_id": order_id, "kind": kind, "text": text, "at": at} for kind, text in found if text.strip()]
 
 
 def delivery_text(order: Order) -> str:
@@ -259,32 +260,30 @@ async def _listing_ids(tx: Tx, shop_id: int, lines: Sequence[OrderLine]) -> dict
 
 def _orphan(line: OrderLine) -> str:
     """What a line whose product is gone is matched by: its SKU, as listings keep it."""
-    return storable(line.sku.strip())
+    return line.sku.strip()
 
 
-async def _contacts(tx: Tx, orders: Sequence[Order]) -> list[int | None]:
+def _reach(order: Order) -> Reach:
+    return phone_key(order.buyer.phone), email_key(order.buyer.email)
+
+
+async def _contacts(tx: Tx, orders: Sequence[Order], reaches: Sequence[Reach], free: Sequence[int]) -> list[int | None]:
     """The contact of each order: an existing one by phone, else by e-mail, else a new one (ROA-30, ROA-32)."""
-    phones = {phone_key(o.buyer.phone) for o in orders} - {""}
-    emails = {_email_key(o) for o in orders} - {""}
-    by_phone = await _contacts_by(tx, "phone_key", phones)
-    by_email = await _contacts_by(tx, "email_key", emails)
+    by_phone, by_email = await _known_contacts(tx, reaches)
     ids: list[int | None] = []
     fresh: list[dict[str, Any]] = []
-    next_id: list[int] = []
-    for order in orders:
-        phone, email = phone_key(order.buyer.phone), _email_key(order)
+    next_id = iter(free)
+    for order, (phone, email) in zip(orders, reaches, strict=True):
         contact = (by_phone.get(phone) if phone else None) or (by_email.get(email) if email else None)
         if contact is None and (phone or email):
-            if not next_id:
-                next_id = list(reversed(list(await tx.next_ids(t.contact, len(orders)))))
-            contact = next_id.pop()
+            contact = next(next_id)
             name = f"{order.buyer.first_name} {order.buyer.last_name}".strip()
             fresh.append(
                 {
                     "id": contact,
-                    "name": "" if is_masked(name) else storable(name),
-                    "phone": storable(order.buyer.phone) if phone else "",
-                    "email": storable(order.buyer.email) if email else "",
+                    "name": "" if is_masked(name) else name,
+                    "phone": order.buyer.phone if phone else "",
+                    "email": order.buyer.email if email else "",
                     "phone_key": phone if phone and phone not in by_phone else None,
                     "email_key": email if email and email not in by_email else None,
                     "created_at": tx.now,
@@ -305,30 +304,31 @@ async def _those_that_won(tx: Tx, ids: list[int | None], fresh: Sequence[Mapping
     """`ids` with the contacts that another shop's import made first in the place of ours of the same phone or e-mail."""
     kept = {r.id for r in await tx.rows("SELECT id FROM contact WHERE id IN :ids", ids=[c["id"] for c in fresh])}
     lost = [c for c in fresh if c["id"] not in kept]
-    by_phone = await _contacts_by(tx, "phone_key", {c["phone_key"] for c in lost} - {None})
-    by_email = await _contacts_by(tx, "email_key", {c["email_key"] for c in lost} - {None})
+    by_phone, by_email = await _known_contacts(tx, [(c["phone_key"] or "", c["email_key"] or "") for c in lost])
     winner = {c["id"]: by_phone.get(c["phone_key"]) or by_email.get(c["email_key"]) for c in lost}
     return [winner.get(i, i) if i is not None else None for i in ids]
 
 
-async def _contacts_by(tx: Tx, column: str, keys: Collection[str]) -> dict[str, int]:
-    """Contact ids by a key column."""
-    if not keys:
-        return {}
-    rows = await tx.rows(f"SELECT id, {column} AS key FROM contact WHERE {column} IN :keys", keys=sorted(keys))
-    return {r.key: r.id for r in rows}
-
-
-def _email_key(order: Order) -> str:
-    return storable(email_key(order.buyer.email))
+async def _known_contacts(tx: Tx, reaches: Sequence[Reach]) -> tuple[dict[str, int], dict[str, int]]:
+    """Contact ids by phone and by e-mail."""
+    rows = await tx.rows(
+        """SELECT 0 AS way, phone_key AS key, id FROM contact WHERE phone_key IN :phones
+           UNION ALL SELECT 1, email_key, id FROM contact WHERE email_key IN :emails""",
+        phones=sorted({phone for phone, _email in reaches} - {""}),
+        emails=sorted({email for _phone, email in reaches} - {""}),
+    )
+    found: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    for row in rows:
+        found[row.way][row.key] = row.id
+    return found
 
 
 async def _forget(tx: Tx, shop_id: int, platform_ids: Sequence[str]) -> None:
     """An order that is in needs no line among the excluded or abnormal any more."""
-    await tx.run(
+    await tx.do(
         "DELETE FROM left_out WHERE shop_id = :shop AND platform_order_id IN :ids", shop=shop_id, ids=list(platform_ids)
     )
-    await tx.run(
+    await tx.do(
         """UPDATE abnormal SET state = 'solved', last_at = :now
            WHERE shop_id = :shop AND platform_order_id IN :ids AND state <> 'solved'""",
         shop=shop_id,
@@ -398,7 +398,7 @@ async def update_order(tx: Tx, shop: ShopFacts, order_id: int, item: Incoming, d
     await tx.run(f"UPDATE orders SET {sets} WHERE id = :id", id=order_id, **values)
     await tx.run(
         "UPDATE raw_order SET payload = :p, at = :now WHERE order_id = :id",
-        p=zlib.compress(item.raw, 6),
+        p=packed(item.raw),
         now=tx.now,
         id=order_id,
     )
@@ -489,8 +489,10 @@ async def _update_lines(
 
 
 async def _update_buyer(tx: Tx, order_id: int, order: Order) -> None:
-    contact = (await _contacts(tx, [order]))[0]
-    row = {k: v for k, v in _buyer_row(order_id, contact, order).items() if k != "order_id"}
+    reach = _reach(order)
+    (free,) = await tx.next_ids(contact=1)
+    contact = (await _contacts(tx, [order], [reach], free))[0]
+    row = {k: v for k, v in _buyer_row(order_id, contact, order, reach).items() if k != "order_id"}
     sets = ", ".join(f"{name} = :{name}" for name in row)
     await tx.run(f"UPDATE buyer SET {sets} WHERE order_id = :id", id=order_id, **row)
 
@@ -505,8 +507,8 @@ async def _update_notes(
             id=order_id,
             kind=kind,
         )
-        if text.strip() and storable(text) != last:
-            await tx.insert(t.note, [{"order_id": order_id, "kind": kind, "text": storable(text), "at": tx.now}])
+        if text.strip() and text != last:
+            await tx.insert(t.note, [{"order_id": order_id, "kind": kind, "text": text, "at": tx.now}])
             if kind == "buyer":
                 await tx.run(
                     f"""UPDATE shipment SET flags = flags | {int(Flag.NOTE_UNREAD)}, version = version + 1
@@ -514,10 +516,10 @@ async def _update_notes(
                           AND stage < {int(Stage.SHIPPED)}""",
                     id=order_id,
                 )
-    shipping = (storable(order.shipping_method), order.shipping_minor)
+    shipping = (order.shipping_method, order.shipping_minor)
     if delivery_comment and not (same_address and before.shipping == shipping):
         await tx.insert(
-            t.note, [{"order_id": order_id, "kind": "delivery", "text": storable(delivery_text(order)), "at": tx.now}]
+            t.note, [{"order_id": order_id, "kind": "delivery", "text": delivery_text(order), "at": tx.now}]
         )
 
 
@@ -619,7 +621,7 @@ async def quarantine(tx: Tx, shop_id: int, rows: Sequence[tuple[str, str, str, b
                 "platform_order_id": storable(pid),
                 "code": code,
                 "message": storable(message)[:2000],
-                "payload": zlib.compress(raw, 6),
+                "payload": packed(raw),
                 "first_at": tx.now,
                 "last_at": tx.now,
             }

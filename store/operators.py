@@ -10,7 +10,7 @@ from store.database import Tx
 
 async def add(tx: Tx, name: str, role: Role, *, lead: bool, by: str) -> int | None:
     """Keep a person; None where the name is taken, or where there is an owner already and this would be another."""
-    (made,) = await tx.next_ids(t.operator, 1)
+    ((made,),) = await tx.next_ids(operator=1)
     await tx.insert(
         t.operator,
         [

@@ -75,6 +75,17 @@ async def submittable(tx: Tx, shipment_id: int | None, order_id: int | None) -> 
     )
 
 
+async def open_orders(tx: Tx, shop_id: int) -> list[str]:
+    """Platform ids of a shop's orders that have a shipment still to be shipped."""
+    rows = await tx.rows(
+        f"""SELECT DISTINCT o.platform_order_id AS id FROM shipment s JOIN submission su ON su.shipment_id = s.id
+            JOIN orders o ON o.id = su.order_id
+            WHERE s.stage < {int(Stage.SHIPPED)} AND s.shop_id = :s ORDER BY o.platform_order_id""",
+        s=shop_id,
+    )
+    return [row.id for row in rows]
+
+
 async def platform_orders(tx: Tx, shipment_ids: Sequence[int]) -> dict[int, list[str]]:
     """Shipment id → platform ids of the orders that have lines in it."""
     found: dict[int, list[str]] = {}

@@ -7,12 +7,11 @@ statement is explained as it passes. Hot is what is asked for between two keys, 
 import asyncio
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from bench.bound import empty_shop, reading_of, wires
 from bench.generate import generate
@@ -24,7 +23,7 @@ from pipeline import setup
 from pipeline.base import Pipeline
 from pipeline.commands import begin, work_off
 from pipeline.sync import policy_of, take_over_chunk
-from store import accounts, batches, intake, leases, lists, outbox, overview, views
+from store import accounts, batches, intake, lane, leases, lists, outbox, overview, views
 from store.dialect import for_sqlite
 from store.lists import Query
 from store.place import Place
@@ -32,7 +31,7 @@ from store.reader import Reader
 
 ORDERS = 2_000
 SMALL = {
-    "account_health", "alembic_version", "batch", "carrier", "category", "lease", "left_out", "meta", "operator", "printer",
+    "CONSTANT", "account_health", "alembic_version", "batch", "carrier", "category", "lease", "left_out", "meta", "operator", "printer",
     "service", "shop", "stage_count", "sync_task", "variant", "warehouse", "worker", "json_each", "abnormal",
 }  # fmt: skip
 """Tables that do not grow with the orders (batches: a hundred a day, asked for by an index of their own)."""
@@ -42,7 +41,7 @@ class Plans:
     """The plan of every statement that passed, with the statement."""
 
     def __init__(self, file: Path) -> None:
-        self.connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+        self.connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, check_same_thread=False)
         self.connection.create_function("lower", 1, lambda t: t)
         self.found: dict[str, list[str]] = {}
 
@@ -201,25 +200,27 @@ async def test_a_command_line_page(reader: Explained) -> None:
 
 
 @pytest.fixture
-def watched(place: Place) -> Iterator[Callable[[Pipeline], Plans]]:
-    """Explains every statement a pipeline sends."""
-    undo: list[Callable[[], None]] = []
+def watched(place: Place, monkeypatch: pytest.MonkeyPatch) -> Callable[[Pipeline], Plans]:
+    """Explains every statement that a pipeline sends from then on."""
 
-    def watch(p: Pipeline) -> Plans:
+    def watch(_p: Pipeline) -> Plans:
         assert place.file is not None
         plans = Plans(place.file)
+        ride = lane._ride
 
-        def before(_c: object, _cursor: object, sql: str, params: Any, _x: object, many: bool) -> None:
-            plans.explain(sql, params[0] if many else params)
+        def explained(
+            connection: sqlite3.Connection, begin: str, waiting: Any, work: Callable[..., Any], arguments: Any
+        ) -> Any:
+            for sql, many in waiting:
+                plans.explain(sql, many[0])
+            if arguments:
+                plans.explain(*arguments)
+            return ride(connection, begin, waiting, work, arguments)
 
-        for engine in (p.store._write.sync_engine, p.store._read.sync_engine):
-            event.listen(engine, "before_cursor_execute", before)
-            undo.append(lambda e=engine: event.remove(e, "before_cursor_execute", before))  # type: ignore[misc]
+        monkeypatch.setattr(lane, "_ride", explained)
         return plans
 
-    yield watch
-    for step in undo:
-        step()
+    return watch
 
 
 async def _asked(

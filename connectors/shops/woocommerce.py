@@ -93,6 +93,14 @@ _HALF_HOURS = {
     "-9.5": "Pacific/Marquesas",
 }
 
+# Named once: a message is looked up for every order otherwise.
+_QUANTITY = _("The quantity")
+_LINE_TOTAL = _("A line's total")
+_LINE_PRICE = _("A line's price")
+_REFUNDED = _("A refunded quantity")
+_AMOUNT = _("The order's amount")
+_SHIPPING = _("The shipping cost")
+
 
 # ---------------------------------------------------------------- what travels; PHP gives any scalar for any text
 
@@ -277,12 +285,12 @@ def _people(wire: _Order) -> tuple[Buyer, Address]:
 def _line(line: _Line, currency: str, cancelled: Decimal, ships: bool) -> OrderLine:
     if not _id(line.id).isdecimal():
         raise BadOrder("malformed_order", _("An order line has no id."))
-    quantity = as_number(line.quantity, _("The quantity"), "bad_quantity")
-    net = as_number(as_text(line.total) or "0", _("A line's total"))
+    quantity = as_number(line.quantity, _QUANTITY, "bad_quantity")
+    net = as_number(as_text(line.total) or "0", _LINE_TOTAL)
     price = bytes(line.price).decode().strip('"')
     if price in {"", "null"}:
         price = str(net / quantity) if quantity else "0"
-    as_number(price, _("A line's price"))
+    as_number(price, _LINE_PRICE)
     shown = [meta for meta in _listed(line.meta_data) if as_text(meta.key)[:1] not in {"", "_"}]
     options = [(as_text(m.display_key) or as_text(m.key), as_text(m.display_value) or as_text(m.value)) for m in shown]
     return OrderLine(
@@ -305,10 +313,7 @@ def _cancelled(lines: list[_Line], refunds: Sequence[_Refund]) -> tuple[dict[str
     gone: dict[str, Decimal] = {}
     warnings: list[str] = []
     for refund in refunds:
-        taken = [
-            (part, -as_number(as_text(part.quantity) or "0", _("A refunded quantity")))
-            for part in _listed(refund.line_items)
-        ]
+        taken = [(part, -as_number(as_text(part.quantity) or "0", _REFUNDED)) for part in _listed(refund.line_items)]
         taken = [(part, quantity) for part, quantity in taken if quantity > 0]
         if not taken:
             warnings.append("refund_amount_only")
@@ -383,7 +388,7 @@ def _order(wire: _Order, refunds: Sequence[_Refund], reading: Reading, warnings:
         kind=kind,
         payment=Payment.ON_DELIVERY if wire.payment_method == "cod" else Payment.PREPAID,
         currency=currency,
-        total_minor=Money.parse(as_number(wire.total, _("The order's amount")), currency).minor,
+        total_minor=Money.parse(as_number(wire.total, _AMOUNT), currency).minor,
         created_at=created,
         updated_at=_instant(wire.date_modified_gmt) or created,
         buyer=buyer,
@@ -395,9 +400,7 @@ def _order(wire: _Order, refunds: Sequence[_Refund], reading: Reading, warnings:
         paid_at=_instant(wire.date_paid_gmt),
         pickup_point=point if kind is OrderKind.PICKUP_POINT else "",
         shipping_method=", ".join(title for title in titles if title),
-        shipping_minor=Money.parse(
-            as_number(as_text(wire.shipping_total) or "0", _("The shipping cost")), currency
-        ).minor,
+        shipping_minor=Money.parse(as_number(as_text(wire.shipping_total) or "0", _SHIPPING), currency).minor,
         buyer_note=as_text(wire.customer_note),
         tracking=_tracking(wire, reading.tracking_key),
         warnings=(*notes, *unclear),
@@ -845,11 +848,17 @@ class WooCommerce:
             if row.status not in DRAFTS and (key not in kept or kept[key].modified <= row.modified):
                 kept.pop(key, None)
                 kept[key] = row
-        return tuple(await every([self._one_parsed(row) for row in kept.values()]))
+        return tuple(await self._understood(list(kept.values())))
 
-    async def _one_parsed(self, row: _Row) -> Parsed | Poison:
-        if not (row.refunded and row.id.isdecimal()):
-            return parse_order(row.raw, self._reading)
+    async def _understood(self, rows: Sequence[_Row]) -> list[Parsed | Poison]:
+        """The rows as orders; only those with refunds need a further call."""
+        refunded = [row for row in rows if row.refunded and row.id.isdecimal()]
+        read = dict(
+            zip((id(row) for row in refunded), await every([self._refunded(row) for row in refunded]), strict=True)
+        )
+        return [read.get(id(row)) or parse_order(row.raw, self._reading) for row in rows]
+
+    async def _refunded(self, row: _Row) -> Parsed | Poison:
         try:
             params = {"per_page": str(PAGE)}
             refunds, _answer = await self._get(f"{API}/orders/{row.id}/refunds", list[msgspec.Raw], params)
@@ -890,7 +899,7 @@ class WooCommerce:
                     rows.update((row.id, row) for raw in raws if (row := _row(bytes(raw))).id in missing)
         singles = [order_id for order_id in wanted if order_id not in rows]
         rows.update((row.id, row) for row in await every([self._one(order_id) for order_id in singles]) if row)
-        found = dict(zip(rows, await every([self._one_parsed(row) for row in rows.values()]), strict=True))
+        found = dict(zip(rows, await self._understood(list(rows.values())), strict=True))
         return [found.get(order_id) or Gone(order_id) for order_id in platform_order_ids]
 
     async def _one(self, order_id: str) -> _Row | None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from pipeline import abnormal, setup
 from pipeline.base import Pipeline
 from pipeline.worker import sync_now
 from store import tables
+from store.packing import unpacked
 from store.place import Place
 from tests.pipeline import shops
 from tests.pipeline.shops import Shop, at_once, emptied
@@ -55,7 +55,7 @@ async def test_one_bad_order_among_a_hundred_leaves_the_other_ninety_nine_alone(
     assert await s.imported() == set(made) - {made[50]}
     assert await s.abnormal() == {made[50]: "bad_amount"}
     payload = await s.value("SELECT payload FROM abnormal")
-    kept = json.loads(zlib.decompress(payload))
+    kept = json.loads(unpacked(payload))
     assert (kept["id"], kept["total"]) == (made[50], "abc")
     (row,) = await abnormal.listing(s.p)
     assert (row["shop"], row["message"]) == ("PL-Woo", "The order's amount is not a number: abc")
@@ -362,7 +362,7 @@ async def test_no_secret_is_ever_written_down_or_said(
         for table in tables.metadata.sorted_tables:
             said += [repr(r) for r in await s.fetch(f"SELECT * FROM {table.name}")]
         payloads = [r["payload"] for r in await s.fetch("SELECT payload FROM raw_order")]
-        said += [zlib.decompress(payload).decode() for payload in payloads]
+        said += [unpacked(payload).decode() for payload in payloads]
         async with p.store.reading() as tx:
             assert await tx.value("SELECT count(*) FROM secret WHERE account = 'shop:1'") == 2
     finally:

@@ -50,7 +50,7 @@ def _table(sql: str) -> str:
 def recording() -> Iterator[Recorder]:
     """Record every transaction of this process. Costs a list entry per statement; statements that wrote nothing stay out."""
     recorder = Recorder()
-    kept = {name: getattr(Tx, name) for name in ("many", "run", "add", "try_add", "insert")}
+    kept = {name: getattr(Tx, name) for name in ("many", "run", "do", "add", "try_add", "insert")}
     whole = Store.transaction
 
     def note(tx: Tx, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -67,6 +67,9 @@ def recording() -> Iterator[Recorder]:
         if touched > 0:
             note(self, sql, [params])
         return touched
+
+    async def do(self: Tx, sql: str, **params: Any) -> None:
+        await run(self, sql, **params)  # Only its count says whether it wrote anything.
 
     def inserting(name: str) -> Callable[..., Any]:
         async def add(self: Tx, table: Table, row: Mapping[str, Any], *unique: str) -> Any:
@@ -86,7 +89,7 @@ def recording() -> Iterator[Recorder]:
         if written := tx.__dict__.get("written"):
             recorder.commits.append(written)
 
-    Tx.many, Tx.run = many, run  # type: ignore[method-assign, assignment]
+    Tx.many, Tx.run, Tx.do = many, run, do  # type: ignore[method-assign, assignment]
     Tx.add, Tx.try_add = inserting("add"), inserting("try_add")  # type: ignore[method-assign]
     Store.transaction = transaction  # type: ignore[method-assign, assignment]
     try:

@@ -90,6 +90,8 @@ class ShopDeclaration(Struct, frozen=True):
     """Raw statuses the one-time first import leaves out (ROA-11…13)."""
     requires_contact: bool = False
     """Orders without goods, customer, or phone and e-mail are left out by default (ROA-14…16)."""
+    sees_changes: bool = True
+    """`orders` shows every changed order. False: new ones only, so that open ones are read by id at each sync."""
     unconfirmed: tuple[str, ...] = ()
     """Facts nobody could confirm, told to the user as such."""
 
@@ -157,6 +159,8 @@ class Push(Struct, frozen=True):
     """Set the platform's shipped/completed status too (goods are written off and this is the order's last parcel)."""
     retry: bool = False
     """An earlier try ended unknown and its read-back found nothing or a part: look before each step."""
+    replaces: str = ""
+    """The number the platform was told before, where this one takes its place (`update_tracking`)."""
 
 
 class Pushed(Struct, frozen=True, tag=True):
@@ -176,6 +180,25 @@ PushOutcome = Pushed | PushedInPart | Refused | NotActed | Unauthorised | Unknow
 PushFound = Pushed | PushedInPart | NotFound | Refused | NotActed | Unauthorised | Unknown
 
 
+class StockLevel(Struct, frozen=True):
+    """How many pieces of one sellable unit a platform is to offer. `key` is ours, unique per effect."""
+
+    platform_product_id: str
+    platform_variant_id: str
+    quantity: int
+    key: str
+
+
+class StockSet(Struct, frozen=True, tag=True):
+    """The platform offers this many now; it had `before`."""
+
+    quantity: int
+    before: int
+
+
+StockOutcome = StockSet | Refused | NotActed | Unauthorised | Unknown
+
+
 class ShopConnector(Protocol):
     """A selling platform. Constructed with a `Binding`."""
 
@@ -191,6 +214,7 @@ class ShopConnector(Protocol):
 
         `created_since` bounds the one-time first import by creation. Windows overlap; the caller deduplicates.
         Ends after a page with `last=True`. Nothing is skipped: what cannot be parsed comes as `Poison`.
+        A platform that cannot be asked for changes (`sees_changes` False) gives orders by creation instead.
         """
 
     async def count_orders(self, created_before: Instant | None) -> int | None:
@@ -210,6 +234,16 @@ class ShopConnector(Protocol):
 
     async def find_push(self, pushes: Sequence[Push]) -> Sequence[PushFound]:
         """Read back what became of pushes whose outcome is unknown."""
+
+
+class StockWriter(Protocol):
+    """What a shop connector has besides where `stock_write` is declared."""
+
+    async def push_stock(self, levels: Sequence[StockLevel]) -> Sequence[StockOutcome]:
+        """Set how many pieces are offered, one outcome per level in the same order.
+
+        Repeating a level under its key is safe: what stands there already is not written again.
+        """
 
 
 # ---------------------------------------------------------------- carriers

@@ -60,8 +60,11 @@ class Answer(Struct, frozen=True):
 class Budget:
     """A token bucket of one account: calls per second and calls in flight; a 429 halves the rate for a while.
 
-    `rate` 0 means no published limit. A clean minute gives 5 % of the rate back.
+    `rate` 0 means no published limit. A clean minute gives 5 % of the rate back. `burst` calls may go at once after a
+    rest; 0 = as many as in a second.
     """
+
+    burst: float = 0
 
     def __init__(self, rate: float, parallel: int, clock: Clock, sleep: Sleep) -> None:
         self._full = self._rate = rate
@@ -94,7 +97,7 @@ class Budget:
             return 0.0
         if at - self._healed > 60_000:
             self._rate, self._healed = min(self._full, self._rate + self._full * 0.05), at
-        self._tokens = min(max(self._rate, 1.0), self._tokens + (at - self._at) / 1000 * self._rate)
+        self._tokens = min(self.burst or max(self._rate, 1.0), self._tokens + (at - self._at) / 1000 * self._rate)
         self._at = at
         if self._tokens >= 1:
             self._tokens -= 1
@@ -186,6 +189,22 @@ class HttpClient:
                 trust_env=not is_loopback(parts.hostname),
             )
         return self._client
+
+    def beside(self, url: str) -> "HttpClient":
+        """A client for another server that this one pointed to (a result file); nothing of this one's headers goes there."""
+        parts = urlsplit(url)
+        return HttpClient(
+            f"{parts.scheme}://{parts.netloc}",
+            allow_plain_http=self._allow_plain_http,
+            timeout_s=self.timeout_s,
+            clock=self._clock,
+            sleep=self._sleep,
+            transport=self._transport,
+        )
+
+    async def pause(self, seconds: float) -> None:
+        """Wait as the platform asked, by this client's own time."""
+        await self._sleep(seconds)
 
     async def aclose(self) -> None:
         """Close every connection."""

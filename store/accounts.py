@@ -29,7 +29,7 @@ async def installed(tx: Tx) -> str:
 
 async def mark_practice(tx: Tx) -> None:
     """This database is for practice: every screen says so."""
-    await tx.run("INSERT INTO meta (key, value) VALUES ('practice', 'yes') ON CONFLICT (key) DO NOTHING")
+    await tx.do("INSERT INTO meta (key, value) VALUES ('practice', 'yes') ON CONFLICT (key) DO NOTHING")
 
 
 async def set_secrets(tx: Tx, sealer: Sealer, account: str, values: Mapping[str, str]) -> None:
@@ -61,7 +61,7 @@ async def secret_accounts(tx: Tx) -> list[str]:
 
 async def drop_secrets(tx: Tx, account: str) -> None:
     """Forget the secrets of an account."""
-    await tx.run("DELETE FROM secret WHERE account = :a", a=account)
+    await tx.do("DELETE FROM secret WHERE account = :a", a=account)
 
 
 # ------------------------------------------------------------------ shops
@@ -107,7 +107,7 @@ async def shop_named(tx: Tx, name: str) -> Any:
 async def update(tx: Tx, table: str, row_id: int, values: Mapping[str, Any]) -> None:
     """Set columns of one row of a set-up table."""
     columns = ", ".join(f"{name} = :{name}" for name in values)
-    await tx.run(f"UPDATE {table} SET {columns} WHERE id = :id", id=row_id, **values)
+    await tx.do(f"UPDATE {table} SET {columns} WHERE id = :id", id=row_id, **values)
 
 
 def settings_of(row: Any) -> dict[str, str]:
@@ -125,7 +125,7 @@ async def add_carrier(tx: Tx, kind: str, name: str, settings: Mapping[str, Any])
 
 async def set_services(tx: Tx, carrier_id: int, services: Sequence[Service]) -> None:
     """Replace what a carrier account offers; a service that is gone is switched off, never deleted."""
-    await tx.run("UPDATE service SET enabled = 0 WHERE carrier_id = :c", c=carrier_id)
+    await tx.do("UPDATE service SET enabled = 0 WHERE carrier_id = :c", c=carrier_id)
     await tx.insert(
         t.service,
         [
@@ -236,7 +236,7 @@ async def claim_pool_number(tx: Tx, carrier_id: int, reference: str) -> str | No
 
 async def void_pool_number(tx: Tx, carrier_id: int, number: str) -> None:
     """A void number is never handed out again."""
-    await tx.run(
+    await tx.do(
         "UPDATE pool_number SET state = 'void', at = :now WHERE carrier_id = :c AND number = :n",
         c=carrier_id,
         n=number,
@@ -278,7 +278,7 @@ async def update_task(tx: Tx, account: str, kind: str, values: Mapping[str, Any]
 
 async def hurry(tx: Tx, account: str, kind: str) -> None:
     """Make a task of an account due now, if it is not yet."""
-    await tx.run(
+    await tx.do(
         "UPDATE sync_task SET due_at = :now WHERE account = :a AND kind = :k AND due_at > :now",
         a=account,
         k=kind,
@@ -288,7 +288,7 @@ async def hurry(tx: Tx, account: str, kind: str) -> None:
 
 async def end_tasks(tx: Tx, account: str) -> None:
     """Switch the recurring tasks of an account off."""
-    await tx.run("UPDATE sync_task SET enabled = 0 WHERE account = :a", a=account)
+    await tx.do("UPDATE sync_task SET enabled = 0 WHERE account = :a", a=account)
 
 
 async def warehouses(tx: Tx) -> Sequence[Any]:

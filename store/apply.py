@@ -123,23 +123,23 @@ async def set_waybill(tx: Tx, waybill_id: int, values: Mapping[str, Any]) -> Non
     if values.get("state") in {"void", "abandoned", "failed"}:
         values.setdefault("ended_at", tx.now)
     columns = ", ".join(f"{name} = :{name}" for name in values)
-    await tx.run(f"UPDATE waybill SET {columns} WHERE id = :id", id=waybill_id, **values)
+    await tx.do(f"UPDATE waybill SET {columns} WHERE id = :id", id=waybill_id, **values)
 
 
 async def _addresses_and_notes(tx: Tx, decided: Decided, who: str) -> None:
     for f, c in decided:
         if c.address is not None:
             address_id = await add_address(tx, f.order_id, c.address, "ours", who)
-            await tx.run("UPDATE shipment SET address_id = :a WHERE id = :id", a=address_id, id=f.id)
+            await tx.do("UPDATE shipment SET address_id = :a WHERE id = :id", a=address_id, id=f.id)
         if c.note is not None:
-            await tx.run("DELETE FROM note WHERE shipment_id = :id AND kind = 'ours'", id=f.id)
+            await tx.do("DELETE FROM note WHERE shipment_id = :id AND kind = 'ours'", id=f.id)
             if c.note:
                 await tx.insert(
                     t.note,
                     [{"shipment_id": f.id, "kind": "ours", "text": storable(c.note), "who": who, "at": tx.now}],
                 )
         if c.notes_read:
-            await tx.run(
+            await tx.do(
                 """UPDATE note SET read_at = :now, read_by = :who
                    WHERE kind = 'buyer' AND read_at IS NULL AND order_id IN :orders""",
                 orders=[o.id for o in f.orders],
@@ -225,7 +225,7 @@ async def _stock(tx: Tx, decided: Decided, who: str) -> None:
                 }
             )
     if freed:
-        await tx.run("DELETE FROM allocation WHERE shipment_id IN :ids", ids=freed)
+        await tx.do("DELETE FROM allocation WHERE shipment_id IN :ids", ids=freed)
     await tx.insert(t.allocation, allocated)
     await book(tx, moves)
 
@@ -267,7 +267,7 @@ async def _submissions(tx: Tx, decided: Decided) -> None:
     for f, c in decided:
         for order_id, values in c.submissions.items():
             columns = ", ".join(f"{name} = :{name}" for name in values)
-            await tx.run(
+            await tx.do(
                 f"UPDATE submission SET {columns}, at = :now WHERE shipment_id = :s AND order_id = :o",
                 s=f.id,
                 o=order_id,
@@ -414,12 +414,12 @@ async def raise_lines(tx: Tx, shipment_id: int, pieces: Mapping[int, int]) -> No
         tail="""ON CONFLICT (shipment_id, order_line_id)
                 DO UPDATE SET quantity = shipment_line.quantity + excluded.quantity""",
     )
-    await tx.run("UPDATE shipment SET version = version + 1 WHERE id = :s", s=shipment_id)
+    await tx.do("UPDATE shipment SET version = version + 1 WHERE id = :s", s=shipment_id)
 
 
 async def put_in(tx: Tx, target: ShipmentFacts, source: ShipmentFacts) -> None:
     """Move every line of `source` into `target` (merge); submission rows and declarations come along."""
-    await tx.run("DELETE FROM shipment_line WHERE shipment_id = :s", s=source.id)
+    await tx.do("DELETE FROM shipment_line WHERE shipment_id = :s", s=source.id)
     await tx.insert(
         t.shipment_line,
         [{"shipment_id": target.id, "order_line_id": ln.order_line_id, "quantity": ln.quantity} for ln in source.lines],

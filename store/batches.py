@@ -139,7 +139,7 @@ async def record(tx: Tx, batch_id: int, results: Sequence[ItemResult]) -> None:
             for r in results
         ],
     )
-    await tx.run(
+    await tx.do(
         """UPDATE batch SET state = CASE state WHEN 'queued' THEN 'running' ELSE state END, done = done + :d,
                refused = refused + :r WHERE id = :b""",
         d=sum(r.outcome == "done" for r in results),
@@ -154,14 +154,14 @@ async def correct(tx: Tx, batch_id: int, shipment_id: int, result: ItemResult) -
     The position of `result` is not looked at: a batch holds a shipment once.
     """
     if result.outcome == "refused":
-        await tx.run(
+        await tx.do(
             """UPDATE batch SET done = done - 1, refused = refused + 1 WHERE id = :b
                AND EXISTS (SELECT 1 FROM batch_item WHERE batch_id = :b2 AND shipment_id = :s)""",
             b=batch_id,
             b2=batch_id,
             s=shipment_id,
         )
-    await tx.run(
+    await tx.do(
         """UPDATE batch_item SET outcome = :outcome, code = :code, reason = :reason, version = :version, before = :before
            WHERE batch_id = :b AND shipment_id = :s""",
         b=batch_id,
@@ -176,7 +176,7 @@ async def correct(tx: Tx, batch_id: int, shipment_id: int, result: ItemResult) -
 
 async def finish(tx: Tx, batch_id: int) -> None:
     """Nothing of the batch is left to do; a cancelled one stays cancelled."""
-    await tx.run(
+    await tx.do(
         "UPDATE batch SET state = 'done', ended_at = :now WHERE id = :b AND state <> 'cancelled'",
         now=tx.now,
         b=batch_id,
@@ -214,4 +214,4 @@ async def items_of(tx: Tx, batch_id: int, shipment_ids: Sequence[int]) -> dict[i
 
 async def mark_undone(tx: Tx, batch_id: int) -> None:
     """Remember that a batch was taken back."""
-    await tx.run("UPDATE batch SET undone = 1 WHERE id = :b", b=batch_id)
+    await tx.do("UPDATE batch SET undone = 1 WHERE id = :b", b=batch_id)

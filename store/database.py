@@ -57,6 +57,10 @@ class Tx(ABC):
         """Execute one statement; how many rows it touched."""
 
     @abstractmethod
+    async def _do(self, sql: str, params: Params) -> None:
+        """Execute one statement."""
+
+    @abstractmethod
     async def _many(self, sql: str, rows: Sequence[Params]) -> None:
         """Execute one statement for each of `rows`."""
 
@@ -77,7 +81,8 @@ class Tx(ABC):
 
     async def do(self, sql: str, **params: Any) -> None:
         """Execute one statement of which nobody asks how many rows it touched."""
-        await self.many(sql, [params])
+        self.touched = True
+        await self._do(sql, params)
 
     async def many(self, sql: str, rows: Sequence[Params]) -> None:
         """Execute one statement for each of `rows`, all with the same keys."""
@@ -122,6 +127,9 @@ class _PostgresTx(Tx):
         text, bound = for_postgresql(sql, params)
         return (await self._connection.exec_driver_sql(text, bound)).rowcount
 
+    async def _do(self, sql: str, params: Params) -> None:
+        await self._run(sql, params)
+
     async def _many(self, sql: str, rows: Sequence[Params]) -> None:
         text, _first = for_postgresql(sql, rows[0])
         await self._connection.exec_driver_sql(text, [for_postgresql(sql, row)[1] for row in rows])
@@ -152,6 +160,10 @@ class _SqliteTx(Tx):
 
     async def _run(self, sql: str, params: Params) -> int:
         return await self._lane.run(*for_sqlite(sql, params))
+
+    async def _do(self, sql: str, params: Params) -> None:
+        text, bound = for_sqlite(sql, params)
+        self._lane.later(text, (bound,))
 
     async def _many(self, sql: str, rows: Sequence[Params]) -> None:
         self._lane.later(*many_for_sqlite(sql, rows))

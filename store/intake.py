@@ -385,7 +385,7 @@ async def update_order(tx: Tx, shop: ShopFacts, order_id: int, item: Incoming, d
             fields.append("lines")
         await _update_buyer(tx, order_id, order)
         await _update_notes(tx, order_id, order, before, delivery_comment, same_address)
-        await tx.run(
+        await tx.do(
             f"""UPDATE shipment SET ship_by = :due, changed_at = :now
                 WHERE order_id = :id AND stage < {int(Stage.SHIPPED)}
                   AND coalesce(ship_by, 0) <> coalesce(CAST(:due AS bigint), 0)""",
@@ -395,8 +395,8 @@ async def update_order(tx: Tx, shop: ShopFacts, order_id: int, item: Incoming, d
         )
     values["content_hash"] = item.content_hash
     sets = ", ".join(f"{name} = :{name}" for name in values)
-    await tx.run(f"UPDATE orders SET {sets} WHERE id = :id", id=order_id, **values)
-    await tx.run(
+    await tx.do(f"UPDATE orders SET {sets} WHERE id = :id", id=order_id, **values)
+    await tx.do(
         "UPDATE raw_order SET payload = :p, at = :now WHERE order_id = :id",
         p=packed(item.raw),
         now=tx.now,
@@ -469,7 +469,7 @@ async def _update_lines(
     incoming = {ln.platform_line_id for ln in lines}
     for platform_id, row in stored.items():
         if platform_id not in incoming and row.cancelled < row.quantity:
-            await tx.run("UPDATE order_line SET cancelled = quantity WHERE id = :id", id=row.id)
+            await tx.do("UPDATE order_line SET cancelled = quantity WHERE id = :id", id=row.id)
     for position, line in enumerate(lines):
         row = stored.get(line.platform_line_id)
         if row is None:
@@ -484,7 +484,7 @@ async def _update_lines(
         if more > 0 and line.ships:
             raised[row.id] = more
         sets = ", ".join(f"{name} = :{name}" for name in values)
-        await tx.run(f"UPDATE order_line SET {sets} WHERE id = :id", id=row.id, **values)
+        await tx.do(f"UPDATE order_line SET {sets} WHERE id = :id", id=row.id, **values)
     return {line_id: pieces for line_id, pieces in raised.items() if pieces > 0}
 
 
@@ -494,7 +494,7 @@ async def _update_buyer(tx: Tx, order_id: int, order: Order) -> None:
     contact = (await _contacts(tx, [order], [reach], free))[0]
     row = {k: v for k, v in _buyer_row(order_id, contact, order, reach).items() if k != "order_id"}
     sets = ", ".join(f"{name} = :{name}" for name in row)
-    await tx.run(f"UPDATE buyer SET {sets} WHERE order_id = :id", id=order_id, **row)
+    await tx.do(f"UPDATE buyer SET {sets} WHERE order_id = :id", id=order_id, **row)
 
 
 async def _update_notes(
@@ -510,7 +510,7 @@ async def _update_notes(
         if text.strip() and text != last:
             await tx.insert(t.note, [{"order_id": order_id, "kind": kind, "text": text, "at": tx.now}])
             if kind == "buyer":
-                await tx.run(
+                await tx.do(
                     f"""UPDATE shipment SET flags = flags | {int(Flag.NOTE_UNREAD)}, version = version + 1
                         WHERE id IN (SELECT shipment_id FROM submission WHERE order_id = :id)
                           AND stage < {int(Stage.SHIPPED)}""",
@@ -536,7 +536,7 @@ async def solve(tx: Tx, shop_id: int, platform_ids: Sequence[str]) -> None:
         ids=list(platform_ids),
     )
     if open_:
-        await tx.run(
+        await tx.do(
             "UPDATE abnormal SET state = 'solved', last_at = :now WHERE shop_id = :s AND platform_order_id IN :ids",
             s=shop_id,
             ids=[r.platform_order_id for r in open_],
@@ -604,7 +604,7 @@ async def exclude(tx: Tx, shop_id: int, rows: Sequence[tuple[str, str, str, str]
         tail="""ON CONFLICT (shop_id, platform_order_id) DO UPDATE
                 SET reason = excluded.reason, detail = excluded.detail, last_at = excluded.last_at""",
     )
-    await tx.run(
+    await tx.do(
         "UPDATE abnormal SET state = 'solved' WHERE shop_id = :s AND platform_order_id IN :ids AND state = 'open'",
         s=shop_id,
         ids=[r[0] for r in rows],
@@ -632,6 +632,6 @@ async def quarantine(tx: Tx, shop_id: int, rows: Sequence[tuple[str, str, str, b
                     last_at = excluded.last_at, tries = abnormal.tries + 1,
                     state = CASE WHEN abnormal.state = 'dismissed' THEN 'dismissed' ELSE 'open' END""",
     )
-    await tx.run(
+    await tx.do(
         "DELETE FROM left_out WHERE shop_id = :s AND platform_order_id IN :ids", s=shop_id, ids=[r[0] for r in rows]
     )

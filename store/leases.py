@@ -64,7 +64,7 @@ async def take(tx: Tx, name: str, owner: str, ttl_ms: int) -> int | None:
     params = {"name": name, "owner": owner, "ttl": ttl_ms}
     if tx.dialect == "sqlite":
         params["now"] = tx.now
-    await tx.run(
+    await tx.do(
         "INSERT INTO lease (name, owner, until, fence) VALUES (:name, '', 0, 0) ON CONFLICT (name) DO NOTHING",
         name=name,
     )
@@ -105,7 +105,7 @@ async def renew(tx: Tx, name: str, owner: str, fence: int, ttl_ms: int) -> bool:
 
 async def give_back(tx: Tx, name: str, owner: str, fence: int) -> None:
     """Let go of a lease; harmless when it was lost."""
-    await tx.run(
+    await tx.do(
         "UPDATE lease SET owner = '', until = 0 WHERE name = :name AND owner = :owner AND fence = :fence",
         name=name,
         owner=owner,
@@ -115,7 +115,7 @@ async def give_back(tx: Tx, name: str, owner: str, fence: int) -> None:
 
 async def drop(tx: Tx, name: str) -> None:
     """Forget a lease: what it guarded is over."""
-    await tx.run("DELETE FROM lease WHERE name = :n", n=name)
+    await tx.do("DELETE FROM lease WHERE name = :n", n=name)
 
 
 async def holds(tx: Tx, name: str, fence: int) -> bool:
@@ -133,7 +133,7 @@ async def is_held(tx: Tx, name: str) -> bool:
 async def beat(tx: Tx, owner: str, started_at: Instant, version: str) -> None:
     """Say that this worker lives; forget those that are certainly gone."""
     host, pid = owner.split("|")[:2]
-    await tx.run(
+    await tx.do(
         """INSERT INTO worker (owner, host, pid, started_at, beat_at, version)
            VALUES (:owner, :host, :pid, :started, :now, :version)
            ON CONFLICT (owner) DO UPDATE SET beat_at = excluded.beat_at""",
@@ -148,12 +148,12 @@ async def beat(tx: Tx, owner: str, started_at: Instant, version: str) -> None:
 
 async def leave(tx: Tx, owner: str) -> None:
     """Take this worker off the list."""
-    await tx.run("DELETE FROM worker WHERE owner = :owner", owner=owner)
+    await tx.do("DELETE FROM worker WHERE owner = :owner", owner=owner)
 
 
 async def forget_workers(tx: Tx, silent_ms: int) -> None:
     """Take workers off the list that have not been heard of for so long."""
-    await tx.run("DELETE FROM worker WHERE beat_at < :old", old=tx.now - silent_ms)
+    await tx.do("DELETE FROM worker WHERE beat_at < :old", old=tx.now - silent_ms)
 
 
 async def living_workers(tx: Tx, within_ms: int = 15_000) -> list[str]:

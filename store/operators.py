@@ -56,7 +56,7 @@ async def named_and_owner(tx: Tx, name: str) -> tuple[Operator | None, Operator 
 async def update(tx: Tx, operator_id: int, values: Mapping[str, Any]) -> None:
     """Set columns of a person."""
     columns = ", ".join(f"{name} = :{name}" for name in values)
-    await tx.run(f"UPDATE operator SET {columns} WHERE id = :id", id=operator_id, **values)
+    await tx.do(f"UPDATE operator SET {columns} WHERE id = :id", id=operator_id, **values)
 
 
 def operator_of(row: Any) -> Operator:

@@ -94,7 +94,7 @@ async def claim(tx: Tx, account: str, fence: int, limit: int, busy: Sequence[int
     ]
     fresh = [e.id for e in claimed if not e.unknown]
     if fresh:
-        await tx.run(
+        await tx.do(
             """UPDATE effect SET state = 'running', fence = :fence, attempts = attempts + 1, started_at = :now
                WHERE id IN :ids""",
             fence=fence,
@@ -103,7 +103,7 @@ async def claim(tx: Tx, account: str, fence: int, limit: int, busy: Sequence[int
         )
     looking = [e.id for e in claimed if e.unknown]
     if looking:
-        await tx.run(
+        await tx.do(
             """UPDATE effect SET state = 'unknown', fence = :fence, looks = looks + 1,
                    unknown_since = coalesce(unknown_since, started_at, :now) WHERE id IN :ids""",
             fence=fence,
@@ -147,7 +147,7 @@ async def settle(
 
 async def unclaim(tx: Tx, effects: Sequence[Effect], fence: int) -> None:
     """Give effects back that were claimed but certainly not begun."""
-    await tx.run(
+    await tx.do(
         "UPDATE effect SET state = 'queued', attempts = attempts - 1 WHERE id IN :ids AND fence = :f AND state = 'running'",
         ids=[e.id for e in effects if not e.unknown],
         f=fence,
@@ -164,7 +164,7 @@ async def next_due(tx: Tx, account: str) -> Instant | None:
 
 async def healthy(tx: Tx, account: str) -> None:
     """An account answered well: clear its failures."""
-    await tx.run(
+    await tx.do(
         """INSERT INTO account_health (account, fails, ok_at) VALUES (:a, 0, :now)
            ON CONFLICT (account) DO UPDATE SET fails = 0, retry_at = NULL, paused_code = '', message = '', ok_at = :now""",
         a=account,
@@ -180,7 +180,7 @@ async def failing(tx: Tx, account: str, code: str, message: str, *, paused: bool
     """
     fails = 1 + int(await tx.value("SELECT fails FROM account_health WHERE account = :a", a=account) or 0)
     wait = min(15 * 60_000, 1_000 * 2 ** min(fails, 10)) if not paused else min(15 * 60_000, 30_000 * fails)
-    await tx.run(
+    await tx.do(
         """INSERT INTO account_health (account, fails, retry_at, paused_code, message)
            VALUES (:a, :fails, :retry, :code, :message)
            ON CONFLICT (account) DO UPDATE SET fails = :fails, retry_at = :retry, paused_code = :code, message = :message""",
@@ -195,7 +195,7 @@ async def failing(tx: Tx, account: str, code: str, message: str, *, paused: bool
 
 async def resume(tx: Tx, account: str) -> None:
     """Take an account out of its pause at once (its check succeeded, or a person asked)."""
-    await tx.run(
+    await tx.do(
         "UPDATE account_health SET fails = 0, retry_at = NULL, paused_code = '', message = '' WHERE account = :a",
         a=account,
     )
@@ -203,7 +203,7 @@ async def resume(tx: Tx, account: str) -> None:
 
 async def withdraw(tx: Tx, ids: Sequence[int], code: str = "") -> None:
     """End effects that have not been sent; the caller has read in this transaction that they are queued."""
-    await tx.run(
+    await tx.do(
         "UPDATE effect SET state = 'withdrawn', code = :code, ended_at = :now WHERE id IN :ids",
         ids=list(ids),
         code=code,

@@ -74,7 +74,7 @@ async def set_print_state(
     )
     waiting = [r.id for r in rows]
     printed = state in {PrintState.CONFIRMED, PrintState.SENT}
-    await tx.run(
+    await tx.do(
         """UPDATE shipment SET print_state = CASE WHEN :state2 = 'none' AND printed_at IS NOT NULL THEN 'sent' ELSE :state END,
                copies = copies + :printed, version = version + 1,
                changed_at = :now, printed_at = CASE WHEN :printed = 1 THEN :now ELSE printed_at END
@@ -86,7 +86,7 @@ async def set_print_state(
         ids=waiting,
     )
     if code:
-        await tx.run(
+        await tx.do(
             "UPDATE shipment SET code = :code, reason = :reason WHERE id IN :ids",
             code=code,
             reason=reason[:500],

@@ -193,7 +193,7 @@ async def stop_request(tx: Tx, request: WaitingRequest, code: str, reason: str) 
     await outbox.withdraw(tx, [request.effect_id])
     failed = {"state": WaybillState.FAILED.value, "code": code, "reason": reason[:500]}
     await set_waybill(tx, request.waybill_id, failed)
-    await tx.run(
+    await tx.do(
         f"""UPDATE shipment SET status = '{Status.FAILED.value}', code = :code, reason = :reason, version = version + 1
             WHERE id = :s AND stage = {int(Stage.WAYBILL)}""",
         s=request.shipment_id,

@@ -23,7 +23,7 @@ async def chosen(tx: Tx, ids: Sequence[int] | None) -> Sequence[Any]:
 
 async def set_state(tx: Tx, ids: Sequence[int], state: str) -> None:
     """Mark abnormal orders solved or dismissed."""
-    await tx.run("UPDATE abnormal SET state = :s, last_at = :now WHERE id IN :ids", s=state, now=tx.now, ids=list(ids))
+    await tx.do("UPDATE abnormal SET state = :s, last_at = :now WHERE id IN :ids", s=state, now=tx.now, ids=list(ids))
 
 
 async def excluded(tx: Tx) -> Sequence[Any]:

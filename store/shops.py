@@ -15,7 +15,7 @@ _WAITS = f"shop_id = :s AND (flags & {int(Flag.FIRST_IMPORT)}) <> 0"
 async def end_first_import(tx: Tx, shop_id: int) -> None:
     """The first import is whole; its cut-over is open when orders wait for it."""
     waiting = await tx.value(f"SELECT 1 FROM shipment WHERE {_WAITS} LIMIT 1", s=shop_id)
-    await tx.run(
+    await tx.do(
         """UPDATE shop SET first_import_done = 1,
                cut_over = CASE WHEN cut_over = 'none' AND :waiting = 1 THEN 'open' ELSE cut_over END WHERE id = :s""",
         s=shop_id,
@@ -32,12 +32,12 @@ async def cut_over(tx: Tx, shop_id: int, choice: str, who: str) -> int:
     reviewed = f"{_WAITS} AND stage = {int(Stage.REVIEW)}"
     rows = await tx.rows(f"SELECT id, order_id FROM shipment WHERE {reviewed}", s=shop_id)
     left = f", stage = {int(Stage.SHIPPED)}, status = '{Status.OUTSIDE.value}'" if choice == "already_left" else ""
-    await tx.run(
+    await tx.do(
         f"UPDATE shipment SET {lower}, version = version + 1, changed_at = :now{left} WHERE {reviewed}",
         s=shop_id,
         now=tx.now,
     )
-    await tx.run(f"UPDATE shipment SET {lower} WHERE {_WAITS}", s=shop_id)
+    await tx.do(f"UPDATE shipment SET {lower} WHERE {_WAITS}", s=shop_id)
     await accounts.update(tx, "shop", shop_id, {"cut_over": choice})
     await add_events(tx, [(r.id, r.order_id, f"cut_over_{choice}", {}) for r in rows], who)
     return len(rows)
@@ -48,7 +48,7 @@ async def bind_again(tx: Tx, shop_id: int, settings: Mapping[str, Any]) -> None:
     values = {"bound": 1, "unbound_at": None, "settings": as_json(settings), "checked_at": tx.now}
     await accounts.update(tx, "shop", shop_id, values)
     await outbox.resume(tx, f"shop:{shop_id}")
-    await tx.run("UPDATE sync_task SET enabled = 1, due_at = :now WHERE account = :a", now=tx.now, a=f"shop:{shop_id}")
+    await tx.do("UPDATE sync_task SET enabled = 1, due_at = :now WHERE account = :a", now=tx.now, a=f"shop:{shop_id}")
 
 
 async def unbind(tx: Tx, shop_id: int, who: str) -> int:
@@ -67,29 +67,29 @@ async def unbind(tx: Tx, shop_id: int, who: str) -> int:
     )
     await outbox.withdraw(tx, [r.id for r in stopped], "shop_unbound")
     asked = [r for r in stopped if r.op == Op.REQUEST_WAYBILL.value]
-    await tx.run(
+    await tx.do(
         "UPDATE waybill SET state = 'failed', code = 'shop_unbound', ended_at = :now WHERE id IN :ids",
         ids=[r.waybill_id for r in asked],
         now=tx.now,
     )
-    await tx.run(
+    await tx.do(
         f"""UPDATE shipment SET status = '{Status.FAILED.value}', code = 'shop_unbound', version = version + 1
             WHERE id IN :ids AND stage = {int(Stage.WAYBILL)}""",
         ids=[r.shipment_id for r in asked],
     )
-    await tx.run(
+    await tx.do(
         f"""UPDATE shipment SET status = '{Status.IN_STOCK.value}', code = 'shop_unbound', version = version + 1
             WHERE id IN :ids AND status = '{Status.CHECKING.value}'""",
         ids=[r.shipment_id for r in stopped if r.op == Op.CHECK.value],
     )
     pushes = [r.shipment_id for r in stopped if r.op == Op.PUSH.value]
-    await tx.run(
+    await tx.do(
         """UPDATE submission SET state = 'failed', code = 'shop_unbound', at = :now
            WHERE shipment_id IN :ids AND state = 'none'""",
         ids=pushes,
         now=tx.now,
     )
-    await tx.run(
+    await tx.do(
         f"""UPDATE shipment SET status = '{Status.FAILED.value}', code = 'shop_unbound', version = version + 1,
                 changed_at = :now WHERE id IN :ids AND stage = {int(Stage.SHIPPED)}""",
         ids=pushes,

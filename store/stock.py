@@ -48,7 +48,7 @@ async def change(
     target = on_hand + by if to is None else to
     if target < 0:
         return Refused("below_zero", _("Only {n} are on hand.").format(n=on_hand))
-    await tx.run("UPDATE variant SET tracked = 1 WHERE id = :id AND tracked = 0", id=variant_id)
+    await tx.do("UPDATE variant SET tracked = 1 WHERE id = :id AND tracked = 0", id=variant_id)
     serial = await tx.value("SELECT count(*) FROM stock_move WHERE variant_id = :v", v=variant_id)
     released: list[int] = []
     moves: list[dict[str, Any]] = []
@@ -73,7 +73,7 @@ async def change(
                         "at": tx.now,
                     }
                 )
-        await tx.run("DELETE FROM allocation WHERE shipment_id IN :ids", ids=released)
+        await tx.do("DELETE FROM allocation WHERE shipment_id IN :ids", ids=released)
     await book(tx, moves)
     await book(
         tx,

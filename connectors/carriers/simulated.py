@@ -3,6 +3,10 @@
 `connectors.simulated.carrier` serves it; the module is also the pattern for a real carrier. Waybills are known by our
 reference, so a request whose outcome is unknown is read back, and a second request with the same reference is answered
 with the waybill that exists.
+
+The setting `repeat` says what the carrier at the other end is like: `read_back` (what is described above), `honours_key`
+(asking again under the same reference answers the same waybill, nothing else finds it) or `neither` (each request books
+another parcel; label and void go by number).
 """
 
 import asyncio
@@ -105,6 +109,11 @@ class SimulatedCarrier:
     def __init__(self, binding: Binding) -> None:
         self._http = binding.http
         self._clock = binding.clock
+        self._repeat = Repeat(binding.settings.get("repeat") or Repeat.READ_BACK)
+        # A carrier is one of the three for good; this one can play each of them, so its instances declare which.
+        self.declaration = msgspec.structs.replace(  # type: ignore[misc]
+            type(self).declaration, create_repeat=self._repeat
+        )
         self._headers = {"Authorization": f"Bearer {binding.secrets.get('token', '').strip()}"}
 
     def services(self) -> Sequence[Service]:
@@ -146,6 +155,10 @@ class SimulatedCarrier:
 
     async def lookup(self, request: WaybillRequest) -> LookupOutcome:
         """Read the waybill of our reference. Only the carrier's own `not_found` means that there is none."""
+        if self._repeat is Repeat.HONOURS_KEY:
+            return await self.create(request)
+        if self._repeat is Repeat.NEITHER:
+            return Unknown("cannot_look", _("Nobody can look this up."))
         try:
             answer = await self._call("GET", _path(request.reference))
         except WireError as error:
@@ -184,7 +197,7 @@ class SimulatedCarrier:
     async def label(self, number: str, request: WaybillRequest) -> Label | NotActed | Refused:
         """Fetch the label. What is no PDF, whatever it calls itself, is no label."""
         try:
-            answer = await self._call("GET", f"{_path(request.reference)}/label")
+            answer = await self._call("GET", f"{self._address(number, request.reference)}/label")
             if answer.status != 200:
                 raise _failure(answer, acts=False)
             pages = await asyncio.to_thread(check_pdf, answer.body)
@@ -199,7 +212,7 @@ class SimulatedCarrier:
     async def void(self, number: str, reference: str) -> VoidOutcome:
         """Void the waybill; one that is void already is void again."""
         try:
-            answer = await self._call("POST", f"{_path(reference)}/void")
+            answer = await self._call("POST", f"{self._address(number, reference)}/void")
         except WireError as error:
             return error.outcome
         if answer.status != 200:
@@ -208,6 +221,9 @@ class SimulatedCarrier:
         if waybill is None or waybill.status != "void":
             return Unknown("not_understood", _("The carrier's answer cannot be read."))
         return Voided()
+
+    def _address(self, number: str, reference: str) -> str:
+        return _path(number if self._repeat is Repeat.NEITHER else reference)
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
         return await self._http.call(method, path, json=body, headers=self._headers)

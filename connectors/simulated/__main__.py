@@ -1,81 +1,68 @@
-"""`python -P -m connectors.simulated woocommerce|carrier …`: serve one twin until stdin closes or SIGTERM comes.
+"""`python -P -m connectors.simulated NAME …`: serve one twin until stdin closes or SIGTERM comes.
 
-Prints one JSON line on stdout when it is ready: where it is and how to get in.
+Prints one JSON line on stdout when it is ready: where it is and how to get in. NAME is a module beside this one, or the
+dotted path of one in another package; it defines
+
+    add_arguments(parser: argparse.ArgumentParser) -> None    the twin's own options (port and https are taken)
+    make(options: argparse.Namespace) -> Service              the twin, told those options
 """
 
 import argparse
+import importlib
 import os
 import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 
 import msgspec
 
-from connectors.simulated.carrier import CarrierOptions, CarrierTwin
 from connectors.simulated.server import Service, TwinServer
 from connectors.simulated.tls import make_certificate, server_context
-from connectors.simulated.woocommerce import WooCommerceTwin, WooOptions
-from connectors.simulated.world import WorldConfig
 
 
-def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+def _module(parser: argparse.ArgumentParser, name: str) -> ModuleType:
+    """The module of a twin; ends with usage and exit code 2 where there is none."""
+    path = name if "." in name else f"connectors.simulated.{name}"
+    try:
+        module = importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name and (path == error.name or path.startswith(f"{error.name}.")):
+            parser.error(f"there is no twin {name}")
+        raise  # The twin is there; what it needs is not.
+    if not (hasattr(module, "add_arguments") and hasattr(module, "make")):
+        parser.error(f"{path} is no twin: add_arguments or make is missing")
+    return module
+
+
+def _twin(argv: Sequence[str]) -> tuple[Service, argparse.Namespace]:
     parser = argparse.ArgumentParser(prog="connectors.simulated", description="Serve a simulated twin on loopback.")
-    kinds = parser.add_subparsers(dest="kind", required=True)
-    shop = kinds.add_parser("woocommerce", help="a WooCommerce shop")
-    shop.add_argument("--orders", type=int, default=200)
-    shop.add_argument("--plain", action="store_true", help="only paid orders that nothing stands in the way of")
-    shop.add_argument("--zone", default="Europe/Warsaw")
-    shop.add_argument("--extra-products", type=int, default=0)
-    shop.add_argument("--number-prefix", default="", help="order numbers as a numbering plugin makes them")
-    shop.add_argument("--status", action="append", default=[], help="register a custom order status (repeatable)")
-    shop.add_argument("--name", default="Kleks & Papier")
-    shop.add_argument("--fulfillments", action="store_true", help="core fulfilments are on")
-    shop.add_argument("--shipment-tracking", action="store_true", help="the Shipment Tracking extension is on")
-    shop.add_argument("--no-orderby-modified", action="store_true", help="an old shop that cannot sort by modified")
-    carrier = kinds.add_parser("carrier", help="a carrier")
-    carrier.add_argument("--late-share", type=float, default=0.0)
-    carrier.add_argument("--refuse-share", type=float, default=0.0)
-    carrier.add_argument("--late-polls", type=int, default=2)
-    carrier.add_argument("--poll-after-ms", type=int, default=50)
-    for one in (shop, carrier):
-        one.add_argument("--port", type=int, default=0)
-        one.add_argument("--seed", type=int, default=1)
-        one.add_argument("--currency", default="PLN")
-        one.add_argument("--https", action="store_true", help="serve TLS with a certificate made now")
-    return parser.parse_args(argv)
-
-
-def _twin(options: argparse.Namespace) -> WooCommerceTwin | CarrierTwin:
-    if options.kind == "carrier":
-        names = ("seed", "currency", "late_share", "refuse_share", "late_polls", "poll_after_ms")
-        return CarrierTwin(CarrierOptions(**{name: getattr(options, name) for name in names}))
-    world = ("orders", "plain", "seed", "zone", "currency", "extra_products", "number_prefix")
-    config = WorldConfig(**{name: getattr(options, name) for name in world}, statuses=tuple(options.status))
-    return WooCommerceTwin(
-        WooOptions(
-            world=config,
-            name=options.name,
-            fulfillments=options.fulfillments,
-            shipment_tracking=options.shipment_tracking,
-            reject_orderby_modified=options.no_orderby_modified,
-        )
+    parser.add_argument(
+        "twin", metavar="NAME", help="woocommerce, carrier, …, or the dotted module of a twin elsewhere"
     )
+    if not argv or argv[0].startswith("-"):
+        parser.parse_args(argv[:1])  # Says what is missing, or helps, and ends.
+    module = _module(parser, argv[0])
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--https", action="store_true", help="serve TLS with a certificate made now")
+    module.add_arguments(parser)
+    options = parser.parse_args(argv)
+    return module.make(options), options
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-def _serve(twin: Service, hello: dict[str, object], port: int, folder: Path | None) -> None:
+def _serve(twin: Service, port: int, folder: Path | None) -> None:
     tls = server_context(folder) if folder else None
     server = TwinServer(twin, port, tls)
-    if isinstance(twin, WooCommerceTwin):
-        twin.base = server.url
+    twin.base = server.url
     server.start()
-    line = {"url": server.url, **hello, "cafile": str(folder / "ca.pem") if folder else "", "pid": os.getpid()}
+    cafile = str(folder / "ca.pem") if folder else ""
+    line = {"url": server.url, **twin.hello(), "cafile": cafile, "pid": os.getpid()}
     sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
     sys.stdout.flush()
     try:
@@ -87,17 +74,16 @@ def _serve(twin: Service, hello: dict[str, object], port: int, folder: Path | No
 
 def main(argv: Sequence[str]) -> None:
     """Build the twin, say hello, serve until told to stop."""
-    options = _arguments(argv)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    twin = _twin(options)
+    twin, options = _twin(argv)
     if not options.https:
-        _serve(twin, twin.hello(), options.port, None)
+        _serve(twin, options.port, None)
         return
     with tempfile.TemporaryDirectory(prefix="shipdeck-twin-") as name:
         folder = Path(name)
         make_certificate(folder)
-        _serve(twin, twin.hello(), options.port, folder)
+        _serve(twin, options.port, folder)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,18 @@
 Services: `SIM-STD` answers a number at once, `SIM-LATE` after two polls, `SIM-NEVER` stays pending for ever, `SIM-INT`
 needs a customs declaration and a telephone. A reference is an idempotency key: asking twice is refused with the waybill
 that exists, and a voided reference is used up.
+
+Two other kinds of carrier, by `--repeat`: `honours_key` answers a repeated reference with its waybill, as if for the first
+time, and has no call that finds one; to `neither` a reference is a remark: each request books another parcel, everything
+else is addressed by number, and numbers come at once or not at all.
 """
 
+import argparse
 import hmac
 import io
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 from zlib import crc32
 
@@ -44,6 +49,7 @@ _FIELDS = frozenset(
 _ADDRESS = frozenset(["name", "company", "line1", "line2", "city", "state", "postcode", "country", "phone"])
 _LINE = frozenset(["sku", "name", "quantity"])
 _ROUTE = re.compile(r"/v1/waybills/(?P<reference>[^/]+)(?:/(?P<part>label|void))?")
+REPEATS = ("read_back", "honours_key", "neither")
 _COST = {"SIM-STD": 1290, "SIM-LATE": 890, "SIM-NEVER": 490, "SIM-INT": 4900}
 
 
@@ -56,6 +62,7 @@ class CarrierOptions(Struct, frozen=True):
     refuse_share: float = 0.0
     late_polls: int = 2
     poll_after_ms: int = 50
+    repeat: str = "read_back"
 
 
 class Refused(Exception):
@@ -93,6 +100,7 @@ class CarrierTwin(Service):
         self.options = options
         self.token = f"sim-token-{crc32(f'token {options.seed}'.encode()):08x}"
         self._waybills: dict[str, Waybill] = {}
+        self._booked: defaultdict[str, list[Waybill]] = defaultdict(list)
         self._created: Counter[str] = Counter()
         self._asked: Counter[str] = Counter()
         self._serial = 0
@@ -124,8 +132,8 @@ class CarrierTwin(Service):
         if known == "POST /v1/waybills":
             return self._create(request)
         match = _ROUTE.fullmatch(request.path)
-        if match is not None:
-            waybill = self._waybills.get(match["reference"])
+        if match is not None and (match["part"] or self.options.repeat == "read_back"):
+            waybill = self._addressed(match["reference"])
             if waybill is None:
                 raise Refused(404, "not_found", "There is no waybill with this reference.")
             if request.method == "GET" and match["part"] is None:
@@ -135,6 +143,11 @@ class CarrierTwin(Service):
             if request.method == "POST" and match["part"] == "void":
                 return self._void(waybill)
         raise Refused(404, "no_such_call", "This call does not exist.")
+
+    def _addressed(self, name: str) -> Waybill | None:
+        if self.options.repeat == "neither":
+            return next((w for booked in self._booked.values() for w in booked if w.number == name), None)
+        return self._waybills.get(name)
 
     # ---------------------------------------------------------------- creating
 
@@ -149,13 +162,17 @@ class CarrierTwin(Service):
         if not isinstance(reference, str) or not reference or "/" in reference:
             raise Refused(422, "reference_missing", "A reference without slashes is needed.", "reference")
         self._asked[reference] += 1
-        held = self._waybills.get(reference)
+        held = None if self.options.repeat == "neither" else self._waybills.get(reference)
         if held is not None and held.status == "void":
             raise Refused(409, "reference_voided", "This reference belongs to a voided waybill.")
+        if held is not None and held.status != "rejected" and self.options.repeat == "honours_key":
+            return self._look_up(held)
         if held is not None and held.status != "rejected":
             more = {"waybill": self._shown(held)}
             raise Refused(409, "duplicate_reference", "This reference has a waybill already.", more=more)
         _check(body)
+        if self.options.repeat == "neither" and body.get("service") in ("SIM-LATE", "SIM-NEVER"):
+            raise Refused(422, "unknown_service", "This carrier gives its numbers at once.", "service")
         if self._share(reference, "refuse") < self.options.refuse_share:
             raise Refused(422, "address_not_served", "No courier serves this address today.", "postcode")
         waybill = self._book(reference, body)
@@ -182,6 +199,7 @@ class CarrierTwin(Service):
             polls_left=waits,
         )
         self._waybills[reference] = waybill
+        self._booked[reference].append(waybill)
         return waybill
 
     def _share(self, reference: str, purpose: str) -> float:
@@ -224,9 +242,10 @@ class CarrierTwin(Service):
     # ---------------------------------------------------------------- back door
 
     def admin_route(self, method: str, path: str, body: Any) -> Any:
-        """`GET waybills`; `POST collect|reject|number` act on `references`."""
+        """`GET waybills` (all, or those of `references`); `POST collect|reject|number` act on `references`."""
         if (method, path) == ("GET", "waybills"):
-            return [self._seen(reference) for reference in sorted(self._asked)]
+            wanted = self._asked if "references" not in body else {r for r in body["references"] if r in self._asked}
+            return [self._seen(reference) for reference in sorted(wanted)]
         if method == "POST" and path in ("collect", "reject", "number"):
             for reference in body["references"]:
                 self._happen(path, self._waybills[reference], body)
@@ -256,6 +275,7 @@ class CarrierTwin(Service):
             "voided": waybill is not None and waybill.status == "void",
             "collected": waybill is not None and waybill.collected,
             "created_times": self._created[reference],
+            "numbers": [w.number for w in self._booked[reference]],
             "asked_times": self._asked[reference],
             "recipient": waybill.recipient if waybill else {},
         }
@@ -326,3 +346,19 @@ def draw_label(waybill: Waybill) -> bytes:
     canvas.drawString(8 * mm, 8 * mm, _ascii(f"Ref. {waybill.reference}"))
     canvas.save()
     return target.getvalue()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command-line options of this twin."""
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--currency", default="PLN")
+    parser.add_argument("--late-share", type=float, default=0.0)
+    parser.add_argument("--refuse-share", type=float, default=0.0)
+    parser.add_argument("--late-polls", type=int, default=2)
+    parser.add_argument("--poll-after-ms", type=int, default=50)
+    parser.add_argument("--repeat", choices=REPEATS, default="read_back", help="what makes asking again safe")
+
+
+def make(options: argparse.Namespace) -> CarrierTwin:
+    """The twin that these options ask for."""
+    return CarrierTwin(CarrierOptions(**{name: getattr(options, name) for name in CarrierOptions.__struct_fields__}))

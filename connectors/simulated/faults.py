@@ -17,17 +17,34 @@ INSTEAD = frozenset(
         "http_503_retry_after",
         "html",
         "expired_token",
+        "error_envelope",
     }
 )
-"""Kinds that answer something else; the request is not acted on."""
+"""Kinds that answer something else; the request is not acted on. `error_envelope` is the platform's error with 200."""
 
-SOCKET = frozenset({"cut_before", "cut_after", "timeout_before", "timeout_after", "reset_mid_body"})
-"""Kinds that happen at the socket: `_before` did not act, `_after` and `reset_mid_body` did."""
+SOCKET = frozenset({"cut_before", "cut_after", "timeout_before", "timeout_after", "reset_mid_body", "acts_late"})
+"""Kinds that happen at the socket: `_before` did not act, `_after` and `reset_mid_body` did; `acts_late` cuts the
+connection at once and acts when the back door's `release` is called."""
 
-ANSWER = frozenset({"latency", "malformed", "http_500_after", "duplicate", "reorder"})
-"""Kinds that act and then spoil the answer, or only delay it."""
+ANSWER = frozenset(
+    {
+        "latency",
+        "malformed",
+        "garbled",
+        "http_500_after",
+        "error_envelope_after",
+        "delivered_twice",
+        "duplicate",
+        "reorder",
+    }
+)
+"""Kinds that act and then spoil the answer, or only delay it. `malformed` is cut short, `garbled` was never JSON;
+`delivered_twice` acts twice, as when something on the way repeats a request, and answers what the second one got."""
 
 KINDS = INSTEAD | SOCKET | ANSWER
+
+ASKED_FOR = frozenset({"timeout_before", "timeout_after", "acts_late", "delivered_twice"})
+"""Kinds that a rate draws only where they are named: they take long, or no client can be safe from them everywhere."""
 
 LISTS_ONLY = frozenset({"duplicate", "reorder"})
 """Kinds that need an answer with rows; they are counted only when they found one."""
@@ -41,6 +58,7 @@ class OneShot(Struct, forbid_unknown_fields=True):
     """The next `times` matching requests fail, after `skip` matching ones passed.
 
     `path` is looked for anywhere in the request target (path and query); an empty `method` matches all.
+    `{"next": [], "forget": true}` drops those that are still waiting.
     """
 
     kind: str
@@ -63,6 +81,7 @@ class FaultConfig(Struct, forbid_unknown_fields=True):
     latency_s: float | None = None
     retry_after_s: int | None = None
     reset_counts: bool = False
+    forget: bool = False
 
 
 class Faults:
@@ -90,6 +109,8 @@ class Faults:
         with self._lock:
             if config.reset_counts:
                 self._counts.clear()
+            if config.forget:
+                self._queue.clear()
             if config.rate is not None:
                 self._rate = config.rate
                 self._random = random.Random(config.seed)
@@ -98,7 +119,7 @@ class Faults:
                 if config.kinds is not None:
                     self._kinds = config.kinds
                 elif not self._kinds:
-                    self._kinds = sorted(KINDS - {"timeout_before", "timeout_after"})
+                    self._kinds = sorted(KINDS - ASKED_FOR)
                 if not config.rate:
                     self._queue.clear()
             self._queue.extend(config.next or [])

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from connectors.simulated.faults import OneShot
@@ -20,11 +20,12 @@ class TwinFailed(RuntimeError):
 class Twin:
     """A running twin. Use it as a context manager (plain or async), or call `close`; it dies with its parent anyhow.
 
+    `kind` names it as on the command line: `woocommerce`, `carrier`, …, or the dotted module of a twin elsewhere.
     Keyword options become command-line options: `Twin("woocommerce", orders=50, plain=True, https=True,
     status=["packed"])`.
     """
 
-    def __init__(self, kind: Literal["woocommerce", "carrier"], **options: object) -> None:
+    def __init__(self, kind: str, **options: object) -> None:
         argv = [sys.executable, "-P", "-m", "connectors.simulated", kind]
         for name, value in options.items():
             flag = f"--{name.replace('_', '-')}"

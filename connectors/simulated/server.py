@@ -68,7 +68,10 @@ def answer_json(value: Any, status: int = 200, headers: dict[str, str] | None = 
 
 
 class Service:
-    """What a twin is: subclasses answer `handle`, `admin_route` and `refusal`."""
+    """What a twin is: subclasses answer `handle`, `admin_route`, `refusal` and `hello`."""
+
+    base = ""
+    """Where it listens, told before the first request comes."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -76,6 +79,20 @@ class Service:
         self.calls: Counter[str] = Counter()
         self.active = 0
         self.peak_parallel = 0
+        self.late: list[Request] = []
+        """Requests that were cut off and have not arrived yet."""
+
+    def release(self) -> int:
+        """Let late requests arrive now: act on them, with nobody to answer; how many there were."""
+        with self.lock:
+            arrived, self.late = self.late, []
+            for request in arrived:
+                self.handle(request)
+            return len(arrived)
+
+    def hello(self) -> dict[str, object]:
+        """What a client needs to connect; stands in the line that says the twin is ready."""
+        raise NotImplementedError
 
     def handle(self, request: Request) -> Answer:
         """Answer a wire request; called with the lock held."""
@@ -98,6 +115,8 @@ class Service:
                 if request.method == "POST":
                     self.faults.configure(body)
                 return answer_json(self.faults.counts())
+            if name == "release":
+                return answer_json({"acted": self.release()})
             with self.lock:
                 if name == "calls":
                     return answer_json({"calls": dict(sorted(self.calls.items())), "peak_parallel": self.peak_parallel})
@@ -180,11 +199,17 @@ class _Connection(socketserver.BaseRequestHandler):
                 return self._send(request, self._instead(kind))
             if kind == "cut_before":
                 return False
+            if kind == "acts_late":
+                with service.lock:
+                    service.late.append(request)
+                return False
             if kind == "timeout_before":
                 self.server.stopping.wait(faults.hold_s)
                 return False
             if kind == "latency":
                 self.server.stopping.wait(faults.latency_s)
+            if kind == "delivered_twice":
+                self._act(request)
             answer = self._act(request)
             if answer.rows is not None:
                 answer.body = b"[" + b",".join(faults.spoil(kind, answer.rows)) + b"]"
@@ -200,6 +225,10 @@ class _Connection(socketserver.BaseRequestHandler):
             self.server.stopping.wait(self.server.service.faults.hold_s)
         elif kind == "http_500_after":
             answer = self.server.service.refusal(500)
+        elif kind == "error_envelope_after":
+            answer = self._instead("error_envelope")
+        elif kind == "garbled":
+            answer.body = answer.body[::-1]
         elif kind == "malformed":
             answer.body = answer.body[: max(1, len(answer.body) * 2 // 3)]
         elif kind == "reset_mid_body":
@@ -227,6 +256,10 @@ class _Connection(socketserver.BaseRequestHandler):
             return Answer(200, _MAINTENANCE, content_type="text/html; charset=UTF-8")
         if kind == "expired_token":
             return service.refusal(401)
+        if kind == "error_envelope":
+            answer = service.refusal(500)
+            answer.status = 200
+            return answer
         status = {"refused_429": 429, "throttled_no_header": 429}.get(kind) or int(kind[5:8])
         headers = {"Retry-After": str(service.faults.retry_after_s)} if kind in _WITH_RETRY_AFTER else {}
         if status in (429, 500):

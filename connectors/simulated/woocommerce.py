@@ -4,6 +4,7 @@ Written from the reference page, above all from its section "Measured on a real 
 itself the measurement wins, and a PUT of an unknown order answers 400 as the plugin's source says.
 """
 
+import argparse
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -344,3 +345,34 @@ class WooCommerceTwin(Service):
             self.world.transition(row, order, "refunded", by_api=True)
         self.world.save(row, order)
         return answer_json(refund, 201)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command-line options of this twin."""
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--currency", default="PLN")
+    parser.add_argument("--orders", type=int, default=200)
+    parser.add_argument("--plain", action="store_true", help="only paid orders that nothing stands in the way of")
+    parser.add_argument("--zone", default="Europe/Warsaw")
+    parser.add_argument("--extra-products", type=int, default=0)
+    parser.add_argument("--number-prefix", default="", help="order numbers as a numbering plugin makes them")
+    parser.add_argument("--status", action="append", default=[], help="register a custom order status (repeatable)")
+    parser.add_argument("--name", default="Kleks & Papier")
+    parser.add_argument("--fulfillments", action="store_true", help="core fulfilments are on")
+    parser.add_argument("--shipment-tracking", action="store_true", help="the Shipment Tracking extension is on")
+    parser.add_argument("--no-orderby-modified", action="store_true", help="an old shop that cannot sort by modified")
+
+
+def make(options: argparse.Namespace) -> WooCommerceTwin:
+    """The twin that these options ask for."""
+    world = ("orders", "plain", "seed", "zone", "currency", "extra_products", "number_prefix")
+    config = WorldConfig(**{name: getattr(options, name) for name in world}, statuses=tuple(options.status))
+    return WooCommerceTwin(
+        WooOptions(
+            world=config,
+            name=options.name,
+            fulfillments=options.fulfillments,
+            shipment_tracking=options.shipment_tracking,
+            reject_orderby_modified=options.no_orderby_modified,
+        )
+    )

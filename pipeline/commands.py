@@ -34,6 +34,8 @@ log = logging.getLogger("shipdeck.commands")
 
 CHUNK_MS = 25
 """How long a transaction of a batch should take, so that a scan's commit never waits long."""
+AT_ONCE = 50
+"""A selection of so many rows is one transaction: about what 25 ms hold."""
 PAGES_PER_JOB = 50
 """Labels per print job: a jam loses little."""
 
@@ -74,8 +76,26 @@ async def run(
 ) -> Report:
     """Run `command` over `ids` to its end and report. `seen` holds the versions the person saw, where there are any.
 
-    Refused whole where `who` is nobody who may change anything here; '' is the worker.
+    Refused whole where `who` is nobody who may change anything here; '' is the worker. A screenful or less is one
+    transaction, batch and all: a scan waits for one commit. What that refuses goes the long way, row by row.
     """
+    if len(ids) <= AT_ONCE:
+        try:
+            report = await p.store.retrying(
+                lambda tx: _at_once(p, tx, command, ids, arguments, who, source, explicit, seen or {})
+            )
+        except (OutOfDate, IntegrityError):
+            report = None
+        except (DBAPIError, UnknownCommand):
+            raise
+        except Exception:
+            log.exception("%s failed in our own code; its rows are tried one by one", command)
+            report = None
+        if report is not None:
+            step("batch.chunk_done")
+            if progress is not None and report.batch:
+                await progress(len(ids), len(ids))
+            return report
     begun = await begin(p, command, ids, arguments, who, source=source, explicit=explicit, seen=seen)
     if isinstance(begun, Report):
         return begun
@@ -83,6 +103,34 @@ async def run(
     report = await report_of(p, begun.batch)
     report.refused.extend(begun.missing)
     return report
+
+
+async def _at_once(
+    p: Pipeline,
+    tx: Tx,
+    command: str,
+    ids: Sequence[int],
+    arguments: Mapping[str, Any],
+    who: str,
+    source: str,
+    explicit: bool,
+    seen: Mapping[int, int],
+) -> Report:
+    """Make the batch, work it off and end it in the caller's transaction."""
+    asked = await _asked(tx, command, ids, arguments, who, seen)
+    if isinstance(asked, Report):
+        return asked
+    person, selection, missing = asked
+    batch = await batches.create(tx, command, {**arguments, "_explicit": explicit}, person, source, selection)
+    items = [batches.Item(position, *row) for position, row in enumerate(selection)]
+    results = await _decide_and_apply(p, tx, batch, items) if items else []
+    await batches.record(tx, batch.id, results)
+    await batches.finish(tx, batch.id)
+    shipments = {i.position: i.shipment_id for i in items}
+    results.sort(key=lambda r: r.position)
+    done = [shipments[r.position] for r in results if r.outcome == "done"]
+    refused = [RefusedRow(shipments[r.position], r.code, r.reason) for r in results if r.outcome == "refused"]
+    return Report(batch.name, done, [*refused, *missing])
 
 
 class Begun(Struct, frozen=True):
@@ -104,21 +152,30 @@ async def begin(
     seen: Mapping[int, int] | None = None,
 ) -> Begun | Report:
     """Freeze a selection as a batch and leave it to a worker; a report where the command was refused whole."""
+    async with p.store.transaction() as tx:
+        asked = await _asked(tx, command, ids, arguments, who, seen or {})
+        if isinstance(asked, Report):
+            return asked
+        person, selection, missing = asked
+        batch = await batches.create(tx, command, {**arguments, "_explicit": explicit}, person, source, selection)
+    return Begun(batch, missing)
+
+
+async def _asked(
+    tx: Tx, command: str, ids: Sequence[int], arguments: Mapping[str, Any], who: str, seen: Mapping[int, int]
+) -> tuple[str, list[tuple[int, int]], list[RefusedRow]] | Report:
+    """(who, the selection with the versions seen, what there is not); a report where the command is refused whole."""
     if command not in COMMANDS and command not in {"merge", "undo"}:
         raise UnknownCommand(command)
-    selection = [(i, (seen or {}).get(i, 0)) for i in dict.fromkeys(ids)]
+    selection = [(i, seen.get(i, 0)) for i in dict.fromkeys(ids)]
     if refused := check(command, arguments):
         return _refused_whole([i for i, _v in selection], refused)
-    async with p.store.reading() as tx:
-        person = await persons.resolve(tx, who)
-        if isinstance(person, Refused):
-            return _refused_whole([i for i, _v in selection], person)
-        known = await existing(tx, [i for i, _v in selection])
+    person = await persons.resolve(tx, who)
+    if isinstance(person, Refused):
+        return _refused_whole([i for i, _v in selection], person)
+    known = await existing(tx, [i for i, _v in selection])
     missing = [RefusedRow(i, "not_found", _("There is no such shipment.")) for i, _v in selection if i not in known]
-    arguments = {**arguments, "_explicit": explicit}
-    async with p.store.transaction() as tx:
-        batch = await batches.create(tx, command, arguments, person, source, [s for s in selection if s[0] in known])
-    return Begun(batch, missing)
+    return person, [s for s in selection if s[0] in known], missing
 
 
 async def preview(

@@ -25,6 +25,14 @@ class Batch(Struct, frozen=True):
     refused: int
 
 
+class Item(Struct, frozen=True):
+    """A row of a batch that has no outcome yet. `seen_version` 0 = the person saw none."""
+
+    position: int
+    shipment_id: int
+    seen_version: int
+
+
 class ItemResult(Struct, frozen=True):
     """What became of one row of a batch. `before` holds the old values of the columns it changed."""
 
@@ -111,14 +119,15 @@ async def unfinished(tx: Tx) -> list[Batch]:
     return [_batch(r) for r in rows]
 
 
-async def next_items(tx: Tx, batch_id: int, limit: int) -> Sequence[Any]:
-    """The next rows (position, shipment_id, seen_version) of a batch that have no outcome yet."""
-    return await tx.rows(
+async def next_items(tx: Tx, batch_id: int, limit: int) -> list[Item]:
+    """The next rows of a batch that have no outcome yet."""
+    rows = await tx.rows(
         """SELECT position, shipment_id, seen_version FROM batch_item WHERE batch_id = :b AND outcome = ''
            ORDER BY position LIMIT :n""",
         b=batch_id,
         n=limit,
     )
+    return [Item(*row) for row in rows]
 
 
 async def record(tx: Tx, batch_id: int, results: Sequence[ItemResult]) -> None:

@@ -19,7 +19,7 @@ import msgspec
 
 from bench.harness import NAMES, Options, Result, document, machine, markdown, run_all
 
-MODULES = {"list": "lists"}
+MODULES = {"list": "lists", "bulk_import": "shopify_bulk"}
 """Benchmarks whose module has another name."""
 
 

@@ -27,6 +27,8 @@ from bench.vocabulary import HOLDS, PEOPLE, REMARKS, SELLER_NOTES, Country
 from domain.clock import DAY, HOUR, MINUTE, SECOND, Instant, from_datetime, iso, to_datetime
 from domain.enums import Flag, Stage, Status
 from domain.facts import fingerprint
+from domain.search import words_of
+from domain.text import full_name
 from store.database import as_json
 from store.place import Place, find
 from store.schema import fold
@@ -72,7 +74,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         " shipping_method pickup_point after_sale created_at paid_at updated_at imported_at content_hash address_id",
         "order_line": "id order_id position platform_line_id name sku options platform_product_id platform_variant_id"
         " listing_id quantity cancelled unit_price total_minor ships",
-        "buyer": "order_id contact_id first_name last_name phone email phone_key email_key",
+        "buyer": "order_id contact_id first_name last_name phone email phone_key email_key words",
         "address": "id order_id source name company line1 line2 city state postcode country phone email fingerprint"
         " created_at who",
         "raw_order": "order_id payload at",
@@ -103,7 +105,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 STAYS = next(n for n, s in enumerate(g.SHOPS, 1) if not s.moves_on)
 """The shop whose parcels may stand in the stage "waybill" with a number."""
 
-_OURS = ("shipment_counted", "shipment_line_added")
+_OURS = ("shipment_counted", "shipment_line_added", "buyer_words_added")
 """Triggers whose work is done here, in bulk or by construction. Any other one acts on our rows as on anybody's."""
 
 _PDF_HEAD = b"%PDF-1.4\n"
@@ -229,6 +231,7 @@ def _load(connection: sqlite3.Connection, maker: "Maker", orders: int, progress:
     )
     for _kind, _name, sql in aside:
         connection.execute(sql)
+    connection.execute("INSERT INTO buyer_words (buyer_words) VALUES ('rebuild')")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA journal_mode=WAL")
 
@@ -242,12 +245,17 @@ def _write(connection: sqlite3.Connection, rows: Rows) -> None:
     connection.execute("COMMIT")
 
 
+def tables_of(connection: sqlite3.Connection) -> list[str]:
+    """Every table by name, but those in which SQLite keeps a full-text index: they follow from the others."""
+    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    return [name for (name,) in names if not name.startswith("buyer_words")]
+
+
 def digest(file: Path) -> str:
     """One digest over every row of every table, in a settled order."""
     connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
     found = hashlib.blake2b()
-    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
-    for (name,) in names:
+    for name in tables_of(connection):
         found.update(name.encode())
         for row in connection.execute(f"SELECT * FROM {name} ORDER BY rowid"):
             found.update(repr(row).encode())
@@ -272,6 +280,7 @@ class Person:
     country: Country
     address: Row
     fingerprint: str
+    words: str
 
 
 @dataclass(slots=True)
@@ -563,7 +572,9 @@ class Maker:
         postcode = f"{code}{int(self.chance() * 10**country.postcode_digits):0{country.postcode_digits}d}"
         address = (name, company, line1, line2, city, state, postcode, country.code, phone, email)
         self.rows["contact"].append((n, name, phone, email, phone_key, email or None, at))
-        return Person(n, first, last, phone, email, phone_key, email, country, address, fingerprint(*address[:-1]))
+        words = words_of(full_name(first, last), address[0], address[1])
+        printed = fingerprint(*address[:-1])
+        return Person(n, first, last, phone, email, phone_key, email, country, address, printed, words)
 
     # -------------------------------------------------------------- orders
 
@@ -689,6 +700,7 @@ class Maker:
                 person.email,
                 person.phone_key,
                 person.email_key,
+                person.words,
             )
         )
         note = self._notes(box, order_id)

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-NAMES = ("start", "list", "stages", "bulk", "ingest", "sync", "push", "labels", "scan", "cli", "idle")
+NAMES = ("start", "list", "stages", "bulk", "ingest", "sync", "bulk_import", "push", "labels", "scan", "cli", "idle")
 """The benchmarks in the order in which they run."""
 
 

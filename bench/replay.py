@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Table
 
+from bench.generate import tables_of
 from bench.harness import Spent
 from store.database import Store, Tx
 from store.dialect import _LIST, _NAME
@@ -153,14 +154,13 @@ def same(ours: Path, raws: Path, since: Mapping[str, int] | None = None) -> str:
     """
     left, right = (sqlite3.connect(f"file:{file}?mode=ro", uri=True) for file in (ours, raws))
     try:
-        names = left.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
-        for (name,) in names:
+        for name in tables_of(left):
             if name == "lease":
                 continue
             beyond = f" WHERE rowid > {since[name]}" if since and name != "shipment" and name in since else ""
             sql = f"SELECT * FROM {name}{beyond} ORDER BY rowid"
             if any(a != b for a, b in _pairs(left.execute(sql), right.execute(sql))):
-                return str(name)
+                return name
         return ""
     finally:
         left.close()
@@ -179,7 +179,7 @@ def marks(file: Path) -> dict[str, int]:
     """The largest rowid of every large table, for `same`."""
     connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
     found = {}
-    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+    for name in tables_of(connection):
         found[name] = connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {name}").fetchone()[0]
     connection.close()
     return found

@@ -16,6 +16,7 @@ from bench.keyboard import Answer, Series, Stopwatch, console, cursor_on, ready
 from console.wording import STAGES, count
 from domain.enums import Stage
 from domain.facts import code_of
+from domain.search import question
 from domain.text import phone_key
 from tests.console.terminal import Terminal
 
@@ -163,7 +164,7 @@ _JOINS = """JOIN orders o ON o.id = s.order_id JOIN shop sh ON sh.id = s.shop_id
     JOIN address a ON a.id = coalesce(s.address_id, o.address_id)"""
 _SKU = """EXISTS (SELECT 1 FROM shipment_line sl JOIN order_line ol ON ol.id = sl.order_line_id
     WHERE sl.shipment_id = s.id AND ol.sku = ?)"""
-_NAME = "(lower(b.first_name || ' ' || b.last_name) LIKE ? OR lower(a.name) LIKE ?)"
+_NAME = "s.order_id IN (SELECT rowid FROM buyer_words(?))"
 
 
 def _cases(connection: sqlite3.Connection) -> list[Case]:
@@ -178,7 +179,7 @@ def _cases(connection: sqlite3.Connection) -> list[Case]:
            JOIN address a ON a.order_id = s.order_id WHERE s.stage = 5 AND a.country = 'CN' AND length(b.first_name) = 2
            AND length(b.last_name) = 1 ORDER BY s.ship_by LIMIT 1 OFFSET 30"""
     ).fetchone()
-    whole = f"{given} {family}"
+    whole = family + given
     rare = connection.execute(
         "SELECT last_name FROM buyer WHERE length(last_name) > 5 GROUP BY last_name ORDER BY count(*), last_name"
     ).fetchone()[0]
@@ -192,8 +193,8 @@ def _cases(connection: sqlite3.Connection) -> list[Case]:
     shipped, review = Stage.SHIPPED, Stage.REVIEW
     phone = f"b.phone_key = '{phone_key(one[3])}'"
 
-    def text(part: str) -> tuple[str, str]:
-        return (f"%{part.lower()}%",) * 2
+    def text(part: str) -> tuple[str]:
+        return (question(part),)
 
     return [
         Case("shop within review", review, "shop:WeChat-1", "sh.name = 'WeChat-1'", 50),

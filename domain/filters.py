@@ -3,7 +3,8 @@
     shop:PL-Woo country:PL,DE !sku:BD-RED status:failed held:yes total:>100 Kowalski
 
 `field:value`, several values separated by commas (any of them), `!` in front for not, `"…"` around spaces, `>`/`<` in
-front of a number or date. A bare word looks for an order number, waybill, code, phone or buyer's name. Never SQL.
+front of a number or date. A bare word looks for an order number, waybill, code, phone or a name (`domain.search`).
+Never SQL.
 """
 
 import re
@@ -27,7 +28,7 @@ FIELDS: dict[str, str] = {
     "carrier": _("carrier account"),
     "order": _("order number"),
     "waybill": _("waybill number"),
-    "buyer": _("part of the buyer's or recipient's name"),
+    "buyer": _("a name of the buyer or recipient: beginnings of its words, any part of a Chinese one"),
     "phone": _("phone number"),
     "kind": _("delivery, pickup, pickup_point, same_city, virtual"),
     "payment": _("prepaid, on_delivery, marked"),

@@ -12,6 +12,7 @@ from domain.enums import EffectState, Flag, Stage, Status
 from domain.facts import CustomsFacts, ShipmentFacts, address_print
 from domain.reconcile import Difference, reconcile
 from domain.records import Address, keepable
+from domain.search import words_of
 from domain.text import storable
 from store import tables as t
 from store.database import Tx, as_json
@@ -131,6 +132,7 @@ async def _addresses_and_notes(tx: Tx, decided: Decided, who: str) -> None:
         if c.address is not None:
             address_id = await add_address(tx, f.order_id, c.address, "ours", who)
             await tx.do("UPDATE shipment SET address_id = :a WHERE id = :id", a=address_id, id=f.id)
+            await _found_by(tx, f.order_id, c.address)
         if c.note is not None:
             await tx.do("DELETE FROM note WHERE shipment_id = :id AND kind = 'ours'", id=f.id)
             if c.note:
@@ -146,6 +148,13 @@ async def _addresses_and_notes(tx: Tx, decided: Decided, who: str) -> None:
                 now=tx.now,
                 who=who,
             )
+
+
+async def _found_by(tx: Tx, order_id: int, address: Address) -> None:
+    """Let an order be found by the recipient an operator wrote, too."""
+    held = await tx.value("SELECT words FROM buyer WHERE order_id = :id", id=order_id)
+    if held is not None and (words := words_of(held, address.name, address.company)) != held:
+        await tx.do("UPDATE buyer SET words = :words WHERE order_id = :id", words=words, id=order_id)
 
 
 async def add_address(tx: Tx, order_id: int, address: Address, source: str, who: str) -> int:

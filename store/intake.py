@@ -6,16 +6,17 @@ Operator-owned facts (stage, service, holds, overlays, remarks) are never writte
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from domain.clock import Instant
 from domain.enums import DEAD_ORDER, Flag, OrderKind, OrderStatus, Payment, Stage, Status
 from domain.facts import ShopFacts, address_print
 from domain.money import Money
 from domain.reconcile import Difference, born
-from domain.records import Order, OrderLine
+from domain.records import Address, Order, OrderLine
+from domain.search import words_of
 from domain.ship_by import ship_by
-from domain.text import email_key, is_masked, phone_key, storable
+from domain.text import email_key, full_name, is_masked, phone_key, storable
 from store import tables as t
 from store.apply import add_events, address_row
 from store.catalogue import ListingKey, line_key, listings, wanted_listings
@@ -199,6 +200,7 @@ def _buyer_row(order_id: int, contact_id: int | None, order: Order, reach: Reach
         "phone_key": reach[0],
         "email_key": reach[1],
         "redacted": int(b.redacted),
+        "words": words_of(full_name(b.first_name, b.last_name), order.address.name, order.address.company),
     }
 
 
@@ -367,7 +369,7 @@ async def update_order(tx: Tx, shop: ShopFacts, order_id: int, item: Incoming, d
     Once its goods are deducted (and nothing of it is still to ship) lines, prices, buyer and address stay as they were
     (ROA-06); only status, after-sale and payment facts move on.
     """
-    order = item.order
+    order = await _with_what_was_known(tx, order_id, item.order) if item.order.buyer.redacted else item.order
     before = await _before(tx, order_id)
     frozen = await _is_frozen(tx, order_id)
     same_address = before.fingerprint == address_print(order.address) and before.pickup_point == order.pickup_point
@@ -417,6 +419,25 @@ async def update_order(tx: Tx, shop: ShopFacts, order_id: int, item: Incoming, d
         raised,
         frozen,
         tuple(fields),
+    )
+
+
+async def _with_what_was_known(tx: Tx, order_id: int, order: Order) -> Order:
+    """ROA-33: what the platform hides now and has shown before stays as it was."""
+    row = await tx.row(
+        "SELECT first_name, last_name, phone, email, redacted FROM buyer WHERE order_id = :id", id=order_id
+    )
+    where = await tx.row("SELECT a.* FROM orders o JOIN address a ON a.id = o.address_id WHERE o.id = :id", id=order_id)
+    if row is None or where is None:
+        return order
+    buyer = {
+        name: getattr(order.buyer, name) or getattr(row, name) for name in ("first_name", "last_name", "phone", "email")
+    }
+    address = {name: getattr(order.address, name) or getattr(where, name) for name in Address.__struct_fields__}
+    return structs.replace(
+        order,
+        buyer=structs.replace(order.buyer, **buyer, redacted=bool(row.redacted)),
+        address=structs.replace(order.address, **address),
     )
 
 

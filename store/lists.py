@@ -14,6 +14,7 @@ from domain.clock import Instant
 from domain.enums import Flag, Stage, Status
 from domain.facts import id_of
 from domain.filters import Term
+from domain.search import question
 from domain.text import phone_key
 from store.queue import ATTENTION, DUE
 from store.views import LIVE, where
@@ -161,15 +162,20 @@ FEW = 2_000
 """A filter that matches no more shipments than this is answered from them; one that matches more is met soon enough by
 walking the list."""
 _NAMED: dict[str, str] = {
-    "order": """SELECT su.shipment_id FROM orders o JOIN submission su ON su.order_id = o.id WHERE o.number IN :values""",
-    "waybill": "SELECT w.shipment_id FROM waybill w WHERE w.number IN :values",
+    "order": """SELECT su.shipment_id FROM orders o JOIN submission su ON su.order_id = o.id WHERE o.number = :value""",
+    "waybill": "SELECT w.shipment_id FROM waybill w WHERE w.number = :value",
     "phone": """SELECT s.id FROM buyer b JOIN shipment s ON s.order_id = b.order_id
-        WHERE b.phone_key IN :values AND b.phone_key <> ''""",
+        WHERE b.phone_key = :value AND b.phone_key <> ''""",
+    "platform_order": """SELECT su.shipment_id FROM orders o JOIN submission su ON su.order_id = o.id
+        WHERE o.shop_id IN (SELECT id FROM shop) AND o.platform_order_id = :value""",
     "sku": """SELECT sl.shipment_id FROM order_line ol JOIN shipment_line sl ON sl.order_line_id = ol.id
-        WHERE ol.sku IN :values""",
-    "batch": "SELECT bi.shipment_id FROM batch ba JOIN batch_item bi ON bi.batch_id = ba.id WHERE ba.name IN :values",
+        WHERE ol.sku = :value""",
+    "buyer": "SELECT s.id FROM buyer_words(:value) w JOIN shipment s ON s.order_id = w.rowid",
+    "batch": "SELECT bi.shipment_id FROM batch ba JOIN batch_item bi ON bi.batch_id = ba.id WHERE ba.name = :value",
 }
 """Filter fields that an index finds by themselves, whatever the stage: the shipments that may match."""
+_WORDS = ("order", "platform_order", "waybill", "phone", "buyer")
+"""What a bare word may be, besides one of our codes."""
 
 
 def conditions(query: Query) -> tuple[str, str, dict[str, Any]]:
@@ -200,22 +206,43 @@ async def narrowed(reader: Reads, query: Query) -> Query:
     for term in query.terms:
         if term.field == "code" and not term.negated:
             return structs.replace(query, ids=tuple(sorted({id_of(value) or 0 for value in term.values})))
-        if term.negated or term.field not in _NAMED or (term.field == "sku" and any("*" in v for v in term.values)):
+        if (
+            term.negated
+            or term.field not in {*_NAMED, ""}
+            or (term.field == "sku" and any("*" in v for v in term.values))
+        ):
             continue
-        values = [_value(term.field, value) for value in term.values]
-        rows = await reader.tuples(f"{_NAMED[term.field]} LIMIT {FEW + 1}", {"values": values})
-        if len(rows) <= FEW:
-            return structs.replace(query, ids=tuple(sorted({int(row[0]) for row in rows})))
+        found = await _named(reader, term)
+        if found is not None:
+            return structs.replace(query, ids=tuple(sorted(found)))
     return query
 
 
+async def _named(reader: Reads, term: Term) -> set[int] | None:
+    """The shipments that a term's values may mean; None where they are more than a few."""
+    found: set[int] = set()
+    for value in term.values:
+        for field in _WORDS if term.field == "" else (term.field,):
+            if not (wanted := _value(field, value)):
+                continue
+            rows = await reader.tuples(f"{_NAMED[field]} LIMIT {FEW + 1}", {"value": wanted})
+            found.update(int(row[0]) for row in rows)
+            if len(rows) > FEW or len(found) > FEW:
+                return None
+        if term.field == "":
+            found.add(id_of(value) or 0)
+    return found
+
+
 def _value(field: str, value: str) -> str:
-    """A filter's value as the index has it."""
+    """A filter's value as the index has it; '' = nothing can match."""
     match field:
-        case "order":
+        case "order" | "platform_order":
             return value.lstrip("#")
         case "phone":
-            return phone_key(value) or "-"
+            return phone_key(value)
+        case "buyer":
+            return question(value)
         case "batch":
             return value.partition("/")[0].upper()
     return value

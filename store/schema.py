@@ -5,9 +5,9 @@ import sqlite3
 from domain.words import _
 from store.place import Place
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision this program works with."""
-KNOWN = ("0001", "0002")
+KNOWN = ("0001", "0002", "0003")
 
 
 class NothingThere(LookupError):

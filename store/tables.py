@@ -1,7 +1,8 @@
 """The schema, as SQLAlchemy tables, with the constraints that make duplicates and over-shipment impossible.
 
 Personal data of buyers lives only in: contact, buyer, address, note, raw_order, abnormal.payload and label_file.
-Triggers (over-assignment of order lines, stage counters) stand in `store.triggers`.
+Triggers (over-assignment of order lines, stage counters) stand in `store.triggers`, the index over `buyer.words` (the
+names of an order's buyer and recipients, as `domain.search` keeps them) in the migration that made it.
 """
 
 from collections.abc import Iterable
@@ -384,6 +385,7 @@ buyer = Table(
     _text("phone_key"),
     _text("email_key"),
     _small("redacted"),
+    _text("words"),
     _present("ix_buyer_phone_key", "phone_key"),
     _present("ix_buyer_email_key", "email_key"),
     Index("ix_buyer_last_name", "last_name"),

@@ -10,6 +10,7 @@ from domain.enums import Flag, Stage
 from domain.facts import code_of, id_of
 from domain.filters import Term
 from domain.money import UNUSUAL_EXPONENTS, UnknownCurrency, format_minor
+from domain.search import question
 from domain.text import full_name, phone_key
 from store.queue import DUE
 
@@ -106,9 +107,7 @@ class _Where:
             case "waybill":
                 return f"EXISTS (SELECT 1 FROM waybill v WHERE v.shipment_id = s.id AND v.number = {self._name(value)})"
             case "buyer":
-                name = self._name(f"%{_like(value.lower())}%")
-                return f"""(lower(b.first_name || ' ' || b.last_name) LIKE {name} ESCAPE '\\'
-                    OR lower(a.name) LIKE {name} ESCAPE '\\')"""
+                return self._named(value)
             case "phone":
                 return f"b.phone_key = {self._name(phone_key(value) or '-')}"
             case "kind":
@@ -152,13 +151,15 @@ class _Where:
                 return self._ship_by(term.compare, value)
 
     def _word(self, value: str) -> str:
-        name = self._name(f"%{_like(value.lower())}%")
         exact = self._name(value.lstrip("#"))
         return f"""(s.id = {id_of(value) or 0} OR o.number = {exact} OR o.platform_order_id = {exact}
             OR EXISTS (SELECT 1 FROM waybill v WHERE v.shipment_id = s.id AND v.number = {exact})
             OR b.phone_key = {self._name(phone_key(value) or "-")}
-            OR lower(b.first_name || ' ' || b.last_name) LIKE {name} ESCAPE '\\'
-            OR lower(a.name) LIKE {name} ESCAPE '\\')"""
+            OR {self._named(value)})"""
+
+    def _named(self, value: str) -> str:
+        asked = question(value)
+        return f"s.order_id IN (SELECT rowid FROM buyer_words({self._name(asked)}))" if asked else "1 = 0"
 
     def _total(self, compare: str, value: str) -> str:
         """The amount in each order's own minor units; figures of different currencies are compared as figures."""

@@ -11,7 +11,7 @@ from domain.commands.context import Arguments, Context, Decision, moved_to, one_
 from domain.commands.printing import allocated
 from domain.commands.waybill import void_live
 from domain.enums import Flag, Op, Stage, Status, Submission
-from domain.facts import ShipmentFacts
+from domain.facts import OrderFacts, ShipmentFacts
 from domain.guards import first
 from domain.results import Refused
 from domain.words import _
@@ -90,7 +90,9 @@ def ship(f: ShipmentFacts, a: Arguments, x: Context) -> Decision:
             ),
             events=one_event("ship_checking"),
         )
-    tell = [o.id for o in f.orders if o.submission is not Submission.DONE] if capabilities.push else []
+    tell = (
+        [o.id for o in f.orders if o.submission is not Submission.DONE or _outdated(f, o)] if capabilities.push else []
+    )
     pending = any(e.op is Op.PUSH for e in f.effects)
     return Change(
         set=moved_to(
@@ -107,6 +109,13 @@ def ship(f: ShipmentFacts, a: Arguments, x: Context) -> Decision:
         effects=_pushes(f, x, tell, early=False),
         events=one_event("shipped", unchecked=True) if x.unchecked else one_event("shipped"),
     )
+
+
+def _outdated(f: ShipmentFacts, order: OrderFacts) -> bool:
+    """The platform was told a number that is no longer the parcel's, and takes a correction."""
+    if not f.shop.capabilities.update_tracking or f.waybill is None or not order.told:
+        return False
+    return order.told not in {f.waybill.number, f.waybill.tracking}
 
 
 def unship_check(f: ShipmentFacts, code: str, reason: str) -> Change:

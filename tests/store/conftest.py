@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -179,3 +180,18 @@ async def second(shared_place: Place) -> AsyncIterator[Pipeline]:
     pipeline = await Pipeline.open(shared_place)
     yield pipeline
     await pipeline.aclose()
+
+
+def differences(connection: Any) -> list[Any]:
+    """How a database differs from the tables of the code, as alembic sees it.
+
+    The index over names is left out: on SQLite it is a kind of table, on PostgreSQL an index over a function, and alembic
+    knows neither.
+    """
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = compare_metadata(MigrationContext.configure(connection), t.metadata)
+    return [d for d in found if "buyer_words" not in getattr(d[1], "name", "")]

@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import stat
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,11 @@ import pytest
 
 from domain.clock import now
 from store import accounts
-from store import tables as t
 from store.place import BadPlace, Place, find
 from store.schema import HEAD, Damaged, TooNew, revision_of
 from store.sealing import KeyMissing, Sealer, WrongKey
 from store.upgrade import backup_file, open_store, upgrade
+from tests.store.conftest import differences
 
 
 async def test_a_new_database_is_private_and_at_the_newest_schema(sqlite_place: Place) -> None:
@@ -28,17 +27,8 @@ async def test_a_new_database_is_private_and_at_the_newest_schema(sqlite_place: 
 
 
 async def test_the_migrations_lead_to_the_tables_of_the_code(place: Place) -> None:
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-
     store = await open_store(place)
-
-    def difference(connection: Any) -> list[Any]:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return list(compare_metadata(MigrationContext.configure(connection), t.metadata))
-
-    assert await store.run_sync(difference) == []
+    assert await store.run_sync(differences) == []
     await store.close()
 
 

@@ -166,6 +166,7 @@ class _RefundLine(Struct):
 
 
 class _Refund(Struct):
+    id: Scalar = ""
     line_items: list[_RefundLine] | dict[str, _RefundLine] | None = None
 
 
@@ -437,7 +438,9 @@ def parse_order(
 
     def build() -> Order:
         wire = msgspec.json.decode(raw, type=_Order)
-        return _order(wire, [msgspec.json.decode(refund, type=_Refund) for refund in refunds], reading, warnings)
+        # A list that gives a refund twice must not take its goods off twice.
+        once = {_id(r.id) or n: r for n, r in enumerate(msgspec.json.decode(raw, type=_Refund) for raw in refunds)}
+        return _order(wire, list(once.values()), reading, warnings)
 
     result = understood(build, raw, "")
     return msgspec.structs.replace(result, platform_order_id=_row(raw).id) if isinstance(result, Poison) else result
@@ -499,6 +502,22 @@ def _part(body: Mapping[str, Any], *path: str) -> str:
     for step in path:
         value = value.get(step) if isinstance(value, dict) else None
     return as_text(value)
+
+
+class _Error(Struct):
+    code: str | int
+    message: str
+    id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+def _is_error(answer: Answer) -> bool:
+    """Is this the API's error, whatever status came with it? What stands between us and the shop may make it a 200."""
+    if answer.body.lstrip()[:1] != b"{":
+        return False
+    try:
+        return msgspec.json.decode(answer.body, type=_Error).id is msgspec.UNSET
+    except msgspec.MsgspecError:
+        return False
 
 
 def _failed(answer: Answer, acts: bool) -> WireError:
@@ -655,6 +674,8 @@ class WooCommerce:
             answer = await self._send("GET", path, params, keyed=keyed)
             if not 200 <= answer.status < 300:
                 break
+            if _is_error(answer):
+                continue
             try:
                 return _decode(answer.body, kind), answer
             except msgspec.MsgspecError:
@@ -669,7 +690,7 @@ class WooCommerce:
             # The host lets no PUT through; POST to the same address updates as well.
             self._updates_by_post = True
             answer = await self._send("POST", path, json=json)
-        if not 200 <= answer.status < 300:
+        if not 200 <= answer.status < 300 or _is_error(answer):
             raise _failed(answer, acts=True)
         try:
             return _decode(answer.body, kind)

@@ -53,13 +53,18 @@ class Request(Struct):
 
 
 class Answer(Struct):
-    """One answer. When `rows` is given the body is a JSON array of those already rendered rows."""
+    """One answer. When `rows` is given the body is a JSON array of those already rendered rows, or `frame` around them."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     rows: list[bytes] | None = None
     content_type: str = "application/json; charset=UTF-8"
+    frame: tuple[bytes, bytes] = (b"[", b"]")
+
+    def listed(self, rows: list[bytes]) -> bytes:
+        """The body that holds these rows."""
+        return self.frame[0] + b",".join(rows) + self.frame[1]
 
 
 def answer_json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
@@ -212,7 +217,7 @@ class _Connection(socketserver.BaseRequestHandler):
                 self._act(request)
             answer = self._act(request)
             if answer.rows is not None:
-                answer.body = b"[" + b",".join(faults.spoil(kind, answer.rows)) + b"]"
+                answer.body = answer.listed(faults.spoil(kind, answer.rows))
             return self._after(kind, request, answer, reader)
         finally:
             with service.lock:
@@ -285,7 +290,7 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def _send(self, request: Request, answer: Answer) -> bool:
         if answer.rows is not None and not answer.body:
-            answer.body = b"[" + b",".join(answer.rows) + b"]"
+            answer.body = answer.listed(answer.rows)
         self.request.sendall(self._render(request, answer))
         return request.headers.get("connection", "").lower() != "close"
 

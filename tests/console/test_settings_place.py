@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from connectors import registry
 from connectors.simulated.launch import Twin
 from console.places.shop_settings import PAGES, WORDS
 from console.screens.asking import Waiting
@@ -53,7 +54,7 @@ async def open_bind_form(d: DeskPilot) -> None:
     await d.row("add:shop")
     await d.press("n")
     await d.dialog("Choose")
-    await d.press("1")
+    await d.press(str(registry.names("shop").index("woocommerce") + 1))
     await d.dialog("Form")
 
 

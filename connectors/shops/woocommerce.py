@@ -156,6 +156,7 @@ class _Order(Struct):
     meta_data: _Metas = None
     line_items: list[_Line] | dict[str, _Line] | None = None
     shipping_lines: list[_ShippingLine] | dict[str, _ShippingLine] | None = None
+    refunds: Any = None
 
 
 class _RefundLine(Struct):
@@ -187,6 +188,8 @@ class _Row(Struct, frozen=True):
     modified: int
     refunded: bool
     raw: bytes
+    wire: _Order | None = None
+    """The whole order, where it could be read."""
 
 
 class _Named(Struct):
@@ -432,26 +435,36 @@ def _unit(product: _Product, variation: _Product | None, paths: tuple[Category, 
 
 
 def parse_order(
-    raw: bytes, reading: Reading, refunds: Sequence[bytes] = (), warnings: Sequence[str] = ()
+    raw: bytes,
+    reading: Reading,
+    refunds: Sequence[bytes] = (),
+    warnings: Sequence[str] = (),
+    wire: _Order | None = None,
 ) -> Parsed | Poison:
-    """One order's JSON (and its refunds') as ours, or why it cannot be; never raises for what a shop may send."""
+    """One order's JSON (and its refunds') as ours, or why it cannot be; never raises for what a shop may send.
+
+    `wire` is `raw`, decoded, where somebody has done that already.
+    """
 
     def build() -> Order:
-        wire = msgspec.json.decode(raw, type=_Order)
-        # A list that gives a refund twice must not take its goods off twice.
-        once = {_id(r.id) or n: r for n, r in enumerate(msgspec.json.decode(raw, type=_Refund) for raw in refunds)}
-        return _order(wire, list(once.values()), reading, warnings)
+        order = wire or msgspec.json.decode(raw, type=_Order)
+        return _order(order, [msgspec.json.decode(refund, type=_Refund) for refund in refunds], reading, warnings)
 
     result = understood(build, raw, "")
     return msgspec.structs.replace(result, platform_order_id=_row(raw).id) if isinstance(result, Poison) else result
 
 
 def _row(raw: bytes) -> _Row:
+    """What finds and dates an order; one decoding does for most of them."""
+    wire: _Order | None = None
     try:
-        head = msgspec.json.decode(raw, type=_Head)
+        head: _Order | _Head = (wire := msgspec.json.decode(raw, type=_Order))
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return _Row("", "", 0, False, raw)
-    return _Row(_id(head.id), as_text(head.status), _seconds(head.date_modified_gmt), bool(head.refunds), raw)
+        try:
+            head = msgspec.json.decode(raw, type=_Head)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return _Row("", "", 0, False, raw)
+    return _Row(_id(head.id), as_text(head.status), _seconds(head.date_modified_gmt), bool(head.refunds), raw, wire)
 
 
 def _decode(body: bytes, kind: type[T]) -> T:
@@ -877,7 +890,7 @@ class WooCommerce:
         read = dict(
             zip((id(row) for row in refunded), await every([self._refunded(row) for row in refunded]), strict=True)
         )
-        return [read.get(id(row)) or parse_order(row.raw, self._reading) for row in rows]
+        return [read.get(id(row)) or parse_order(row.raw, self._reading, wire=row.wire) for row in rows]
 
     async def _refunded(self, row: _Row) -> Parsed | Poison:
         try:

@@ -59,7 +59,7 @@ class Orders(Place):
         self.scanned = ""
         self._back_to: Stage | None = None
         """The stage from which a batch's rows were opened: Esc leads back to it."""
-        self._mates_at = -MATES_EVERY_S
+        self._mates_at, self._mates_stale = -MATES_EVERY_S, True
         self._window = OrderWindow(app.eyes, Marks(), app.clock, desk.styles_by_name)
         self._window.ready = self._arrived
 
@@ -140,8 +140,7 @@ class Orders(Place):
         rows = self.desk.rows
         if self.desk.place is not self:
             return
-        if self.stage in {Stage.REVIEW, Stage.PROCESSING} and time.monotonic() - self._mates_at > MATES_EVERY_S:
-            await self._find_mates()
+        self._mates_stale = True
         if not self._window.total and self._counted():
             # Nothing stood there, so nothing can move.
             await self.open()
@@ -151,9 +150,15 @@ class Orders(Place):
         if changed:
             rows.refresh()
 
+    async def when_quiet(self) -> None:
+        """The search for shared boxes costs as much as several keys: now and then, and never between keys."""
+        due = time.monotonic() - self._mates_at > MATES_EVERY_S
+        if self._mates_stale and due and self.stage in {Stage.REVIEW, Stage.PROCESSING}:
+            await self._find_mates()
+
     async def _find_mates(self) -> None:
         """Shipments that could share a box, found beside the screen now and then."""
-        self._mates_at = time.monotonic()
+        self._mates_at, self._mates_stale = time.monotonic(), False
         stage = self.stage
         assert stage is not None
         self.groups = await self.desk.console_app.eyes.look(lambda r: views.merge_candidates(r, (stage,)))
@@ -437,7 +442,7 @@ class Orders(Place):
     async def show(self, stage: Stage | None) -> None:
         """Show a stage from its first sub-list, or all orders."""
         if stage is not self.stage:
-            self.groups, self.same_buyer, self._mates_at = [], frozenset(), -MATES_EVERY_S
+            self.groups, self.same_buyer, self._mates_at, self._mates_stale = [], frozenset(), -MATES_EVERY_S, True
         self.stage, self.sublist, self._back_to = stage, 0, None
         self.filter_text, self.terms, self.only, self.title, self.problems = "", _NO_TERMS, None, "", False
         await self._reopen()
@@ -635,7 +640,7 @@ class Orders(Place):
     def settled(self, command: str, done: list[int]) -> None:
         """A batch of this person ended: its shipments are known to them; those that left the list lose their mark."""
         self.handled.update(done)
-        self._mates_at = -MATES_EVERY_S
+        self._mates_at, self._mates_stale = -MATES_EVERY_S, True
         if command in _LEAVES:
             for i in done:
                 self.mine.remove(i)

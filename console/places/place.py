@@ -52,6 +52,9 @@ class Place:
     async def look_again(self) -> None:
         """Something was committed: show it without moving anything."""
 
+    async def when_quiet(self) -> None:
+        """No key has come for a moment: what may take longer is done now."""
+
     async def refresh(self) -> None:
         """A person asked to read the list again."""
         await self.open()

@@ -34,6 +34,8 @@ PANEL = 41
 """Cells of the panel beside the list, its scroll bar of the list not counted."""
 PANEL_FROM = 120
 """Columns from which the panel stands beside the list; below, it comes over it."""
+QUIET_S = 0.6
+"""So long without a key, and what may take longer is done."""
 LATER = {
     "today": _("The day board comes with a later version."),
     "station": _("The scan station comes with a later version."),
@@ -143,7 +145,7 @@ class Desk(Screen[None]):
         # A full collection while keys arrive shows as a stutter; it is made while they are quiet instead.
         gc.set_threshold(50_000, 20, 10_000)
         await self.deeds.seat.who_is_there()
-        await self._quiet(0.6)
+        await self._quiet(QUIET_S)
         app.writer.start()
         await self.deeds.last_batch_line()
         self._look_after_worker()
@@ -341,6 +343,8 @@ class Desk(Screen[None]):
         self._paint_header()
         if time.monotonic() - self._refreshed_at > 2.0 and not self._refreshing:
             self.console_app.flow(self._read_around(changed=False))
+        if self.place is not None and time.monotonic() - self.console_app.last_key_at > QUIET_S:
+            self.console_app.flow(self.place.when_quiet())
         self._look_after_worker()
 
     def _look_after_worker(self) -> None:

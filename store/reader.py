@@ -30,7 +30,7 @@ class Reader:
             found = revision_of(self.place)
             if not found:
                 raise NothingThere(_("There is no database at {file} yet.").format(file=self.place.file))
-            refuse_other(found)
+            refuse_other(found, self.place)
             self._sqlite = connect(self.place)
             self._sqlite.create_function("lower", 1, fold, deterministic=True)
             self._sqlite.row_factory = sqlite3.Row
@@ -88,7 +88,7 @@ class Watch:
     def __init__(self, place: Place) -> None:
         if place.file is None:
             raise ValueError("PostgreSQL notifies by itself")
-        self._connection = sqlite3.connect(f"file:{place.file}?mode=ro", uri=True, isolation_level=None)
+        self._connection = connect(place)
         self._seen = self._version()
 
     def _version(self) -> int:

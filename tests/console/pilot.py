@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 
 from textual import events
@@ -139,9 +139,17 @@ class DeskPilot:
 
 @contextlib.asynccontextmanager
 async def console(
-    place: Place, *, size: tuple[int, int] = (120, 36), person: str = "anna", role: Role | None = None
+    place: Place,
+    *,
+    size: tuple[int, int] = (120, 36),
+    person: str = "anna",
+    role: Role | None = None,
+    before: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[DeskPilot]:
-    """A console over this database with `person` at the keyboard; the first of all is the owner, others get a role."""
+    """A console over this database with `person` at the keyboard; the first of all is the owner, others get a role.
+
+    `before` happens once the person is there, right before the console starts.
+    """
     p = await Pipeline.open(place)
     made = await persons.first_owner(p, "anna")
     assert not isinstance(made, Refused) or made.code == "owner_exists", made
@@ -149,6 +157,8 @@ async def console(
         added = await persons.add(p, person, role.value, False, "anna")
         assert not isinstance(added, Refused), added
     await p.aclose()
+    if before is not None:
+        await before()
     base = place.file.parent if place.file is not None else place.backups
     app = Console(place, Config(base / "config.toml"), person=person, keep_worker=False, window_s=0)
     try:

@@ -120,12 +120,16 @@ def _lives(pid: int) -> bool:
 def test_a_storm_of_resizes_leaves_a_whole_screen(many: Generated) -> None:
     with many.console() as t:
         t.wait_for("worker ok", 20)
-        for rows, columns in ((24, 80), (45, 160), (10, 40), (60, 200), (24, 80), (36, 120)) * 5:
+        for rows, columns in ((24, 80), (45, 160), (10, 40), (80, 300), (24, 80), (36, 120)) * 5:
             t.resize(rows, columns)
         t.press("down")
         t.wait_for("[1 Review 400")
         t.wait_for(lambda t: t.lines()[3].lstrip().startswith("Code"))
         t.wait_for(lambda t: t.lines()[35].strip().startswith("Space Mark"))
+        t.resize(80, 300)
+        t.wait_for(lambda t: t.lines()[79].strip().startswith("Space Mark"))
+        t.press("end")
+        t.wait_for(lambda t: any(line.startswith(">") for line in t.lines()[60:78]))
 
 
 def test_a_job_of_a_killed_console_ends_in_the_worker_and_the_next_start_shows_its_result(tmp_path: Path) -> None:

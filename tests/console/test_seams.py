@@ -225,6 +225,35 @@ async def test_a_full_disk_says_so_and_leaves_the_console_usable(reviewed: Place
         await asyncio.to_thread(_run, "umount", "-l", str(disk))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="a disk of its own can only be mounted by root")
+async def test_a_read_only_disk_says_so_and_leaves_the_console_usable_for_reading(reviewed: Place, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    assert reviewed.file is not None
+    await asyncio.to_thread(_run, "mount", "-t", "tmpfs", "tmpfs", str(disk))
+    try:
+        place = Place("", disk / "db.sqlite", tmp_path / "keys" / "key", tmp_path / "backups")
+        assert place.file is not None
+        place.file.write_bytes(reviewed.file.read_bytes())
+
+        async def seal() -> None:
+            await asyncio.to_thread(_run, "mount", "-o", "remount,ro", str(disk))
+
+        async with console(place, before=seal) as d:
+            await d.sees("[1 Review 600")
+            await d.press("down", "end", "home", "slash")
+            await d.dialog("Form")
+            await d.type("country:PL")
+            await d.press("enter")
+            await d.sees("filter country:PL")
+            await d.press("escape", "space", "n")
+            await d.sees("The database cannot be written")
+            await d.press("2")
+            await d.sees("[2 Processing 0")
+    finally:
+        await asyncio.to_thread(_run, "umount", "-l", str(disk))
+
+
 def _run(*command: str) -> None:
     subprocess.run(command, check=True)
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from domain.arguments import check
 from domain.change import Change
+from domain.clock import to_datetime
 from domain.commands import COMMANDS, Context, merge_refusal, readiness
 from domain.enums import Flag, Stage, Status
 from domain.facts import ShipmentFacts, code_of
@@ -158,6 +159,7 @@ async def begin(
             return asked
         person, selection, missing = asked
         batch = await batches.create(tx, command, {**arguments, "_explicit": explicit}, person, source, selection)
+    step("batch.begun")
     return Begun(batch, missing)
 
 
@@ -356,6 +358,7 @@ async def _decide_and_apply(p: Pipeline, tx: Tx, batch: Batch, items: Sequence[A
     results.extend(ItemResult(i.position, "done", version=f.version + 1, before=before_of(f, c)) for i, f, c in decided)
     if batch.command == "print" and decided:
         await _queue_print(tx, batch, directory, [f for _i, f, _c in decided])
+    step("batch.writing")
     return results
 
 
@@ -378,6 +381,7 @@ async def context_for(
         now=tx.now,
         who=who,
         install=directory.install,
+        earlier=directory.earlier,
         stock=await free_stock(tx, loaded, lock=lock),
         services=directory.services,
         grace_ms=grace,
@@ -397,8 +401,10 @@ async def changed_since(tx: Tx, shipment_id: int) -> Refused:
     last = await last_event(tx, shipment_id)
     return Refused(
         "changed_since",
-        _("{who} changed it meanwhile ({what}).").format(
-            who=(last.who if last else "") or _("the worker"), what=last.kind if last else ""
+        _("{who} changed it meanwhile, at {when} ({what}).").format(
+            who=(last.who if last else "") or _("the worker"),
+            when=to_datetime(last.at).astimezone().strftime("%H:%M:%S") if last else "?",
+            what=last.kind if last else "",
         ),
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from domain.clock import Instant
 from domain.enums import (
     UNSETTLED_EFFECT,
     EffectState,
@@ -272,12 +273,13 @@ class LastEvent(Struct, frozen=True):
 
     who: str
     kind: str
+    at: Instant
 
 
 async def last_event(tx: Tx, shipment_id: int) -> LastEvent | None:
     """Who touched a shipment last, and how."""
-    row = await tx.row("SELECT who, kind FROM event WHERE shipment_id = :id ORDER BY id DESC LIMIT 1", id=shipment_id)
-    return LastEvent(row.who, row.kind) if row is not None else None
+    row = await tx.row("SELECT who, kind, at FROM event WHERE shipment_id = :id ORDER BY id DESC LIMIT 1", id=shipment_id)
+    return LastEvent(row.who, row.kind, row.at) if row is not None else None
 
 
 async def shipments_of_orders(tx: Tx, order_ids: Sequence[int]) -> dict[int, list[int]]:

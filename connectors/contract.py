@@ -88,8 +88,12 @@ class ShopDeclaration(Struct, frozen=True):
     push_repeat: Repeat
     first_import_excludes: frozenset[str] = frozenset()
     """Raw statuses the one-time first import leaves out (ROA-11…13)."""
+    begins_with: Mapping[str, bool | int | str] = {}
+    """Settings of the pipeline that a newly bound shop of this platform begins with (`domain.settings`)."""
     requires_contact: bool = False
     """Orders without goods, customer, or phone and e-mail are left out by default (ROA-14…16)."""
+    delivery_comment: bool = True
+    """Delivery details become a comment by default (ROA-40; not so for WooCommerce, ROA-42)."""
     sees_changes: bool = True
     """`orders` shows every changed order. False: new ones only, so that open ones are read by id at each sync."""
     unconfirmed: tuple[str, ...] = ()

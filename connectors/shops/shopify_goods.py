@@ -1,0 +1,283 @@
+"""What a Shopify shop sells: its variants read, and how many of each it offers set.
+
+Stock is written by compare and swap under an idempotency key. Wire facts: Shopify's published Admin schema, 2026-10.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import msgspec
+
+from connectors.contract import Poison, ProductPage, StockLevel, StockOutcome, StockSet
+from connectors.http import WireError
+from connectors.shops.shopify_api import Api, Problem
+from connectors.shops.shopify_orders import PageInfo, Rows, Wire, gid, head, number_of
+from connectors.wire import every
+from domain.clock import SECOND
+from domain.records import Category, Product
+from domain.results import NotActed, Refused, Unknown
+from domain.text import safe
+from domain.words import _
+
+UNITS, PRODUCTS, LEVELS = 50, 5, 50
+"""Variants per page, products read at once, levels read at once."""
+GRAMS = {"GRAMS": "1", "KILOGRAMS": "1000", "OUNCES": "28.349523125", "POUNDS": "453.59237"}
+
+
+class _Category(Wire):
+    id: str
+    full_name: str
+
+
+class _Weight(Wire):
+    unit: str
+    value: Decimal
+
+
+class _Measurement(Wire):
+    weight: _Weight | None = None
+
+
+class _Item(Wire):
+    tracked: bool
+    measurement: _Measurement
+
+
+class _Unit(Wire):
+    id: str
+    title: str
+    inventory_item: _Item
+    sku: str | None = None
+    inventory_quantity: int | None = None
+
+
+class _Goods(Wire):
+    id: str
+    title: str
+    description: str
+    status: str
+    product_type: str = ""
+    category: _Category | None = None
+    variants: Rows[_Unit] = msgspec.field(default_factory=Rows)
+
+
+class _UnitOf(_Unit, kw_only=True):
+    product: _Goods
+
+
+class _Variants(Wire):
+    product_variants: Rows[msgspec.Raw]
+
+
+class _Products(Wire):
+    nodes: list[_Goods | None]
+
+
+class _MoreVariants(Wire):
+    product: _Goods | None
+
+
+class _VariantsOnly(Wire):
+    variants: Rows[_Unit]
+
+
+class _MoreUnits(Wire):
+    product: _VariantsOnly | None
+
+
+class _Location(Wire):
+    id: str
+    name: str
+
+
+class _Locations(Wire):
+    locations: Rows[_Location]
+
+
+class _Quantity(Wire):
+    quantity: int
+
+
+class _Level(Wire):
+    quantities: list[_Quantity]
+
+
+class _Stocked(Wire):
+    id: str
+    tracked: bool
+    inventory_level: _Level | None = None
+
+
+class _StockOf(Wire):
+    id: str
+    inventory_item: _Stocked
+
+
+class _Levels(Wire):
+    nodes: list[_StockOf | None]
+
+
+class _SetPayload(Wire):
+    user_errors: list[Problem]
+
+
+class _Set(Wire):
+    inventory_set_quantities: _SetPayload
+
+
+class Goods:
+    """The goods of one shop. `location` names whose stock is set; empty means the only one."""
+
+    def __init__(self, api: Api, location: str) -> None:
+        self._api, self._wanted = api, location.strip()
+        self._place = ""
+
+    async def products(self, cursor: str) -> AsyncIterator[ProductPage]:
+        """Every variant by id. The cursor is Shopify's own, good for this run."""
+        after: str | None = cursor or None
+        while True:
+            answer = await self._api.ask("Variants", _Variants, first=UNITS, after=after)
+            page = answer.product_variants
+            units = [_unit_of(bytes(raw)) for raw in page.nodes]
+            after, last = page.page_info.end_cursor, not page.page_info.has_next_page
+            yield ProductPage(
+                tuple(unit for unit in units if isinstance(unit, Product)),
+                tuple(unit for unit in units if isinstance(unit, Poison)),
+                "" if last else after or "",
+                last,
+            )
+            if last:
+                return
+
+    async def read_products(self, platform_product_ids: Sequence[str]) -> Sequence[Product | Poison]:
+        """These products' variants; ids the shop does not know are left out."""
+        wanted = [gid("Product", one) for one in dict.fromkeys(platform_product_ids) if one.isdecimal()]
+        units: list[Product | Poison] = []
+        size = PRODUCTS
+        for start in range(0, len(wanted), size):
+            answer = await self._api.ask("Products", _Products, ids=wanted[start : start + size], first=UNITS)
+            for goods in filter(None, answer.nodes):
+                rows = goods.variants
+                while True:
+                    units += [_product(unit, goods) for unit in rows.nodes]
+                    if not rows.page_info.has_next_page:
+                        break
+                    after = rows.page_info.end_cursor
+                    more = await self._api.ask("MoreVariants", _MoreUnits, id=goods.id, first=UNITS, after=after)
+                    rows = more.product.variants if more.product else Rows()
+        return units
+
+    # ------------------------------------------------------------ stock
+
+    async def push_stock(self, levels: Sequence[StockLevel]) -> Sequence[StockOutcome]:
+        """Set what is available at the location: only if nobody changed it since it was read, each call under a key."""
+        outcomes: list[StockOutcome] = []
+        try:
+            place = await self._location()
+        except WireError as error:
+            return [error.outcome] * len(levels)
+        for start in range(0, len(levels), LEVELS):
+            chunk = levels[start : start + LEVELS]
+            try:
+                read = await self._read_levels([level.platform_variant_id for level in chunk], place)
+            except WireError as error:
+                outcomes += [error.outcome] * len(chunk)
+                continue
+            outcomes += await every([self._set(level, place, read.get(level.platform_variant_id)) for level in chunk])
+        return outcomes
+
+    async def _location(self) -> str:
+        if not self._place:
+            page, after, names = PageInfo(True), None, dict[str, str]()
+            while page.has_next_page:
+                answer = await self._api.ask("Locations", _Locations, after=after)
+                names |= {one.name: one.id for one in answer.locations.nodes}
+                page, after = answer.locations.page_info, answer.locations.page_info.end_cursor
+            fits = [
+                one for name, one in names.items() if not self._wanted or name.casefold() == self._wanted.casefold()
+            ]
+            found = fits[0] if len(fits) == 1 else None
+            if found is None:
+                text = _("Name the location whose stock is set; the shop has: {names}")
+                known = safe(", ".join(sorted(names)) or "-", 200)
+                raise WireError(Refused("no_location", text.format(names=known), "location"))
+            self._place = found
+        return self._place
+
+    async def _read_levels(self, variant_ids: Sequence[str], place: str) -> dict[str, _StockOf]:
+        ids = [gid("ProductVariant", one) for one in dict.fromkeys(variant_ids) if one.isdecimal()]
+        answer = await self._api.ask("Levels", _Levels, ids=ids, location=place)
+        return {number_of(node.id): node for node in answer.nodes if node is not None}
+
+    async def _set(self, level: StockLevel, place: str, found: _StockOf | None) -> StockOutcome:
+        for attempt in range(3):
+            if found is None:
+                return Refused("variant_gone", _("The shop no longer has this variant."))
+            item = found.inventory_item
+            if not item.tracked or item.inventory_level is None:
+                text = _("The shop does not keep stock of this variant at the location.")
+                return Refused("not_tracked", text)
+            before = sum(one.quantity for one in item.inventory_level.quantities)
+            if before == level.quantity:
+                return StockSet(level.quantity, before)
+            change = {"inventoryItemId": item.id, "locationId": place, "quantity": level.quantity}
+            change["changeFromQuantity"] = before
+            body = {"name": "available", "reason": "correction", "quantities": [change]}
+            # The same question always has the same key, another one never.
+            key = f"{level.key}:{before}:{level.quantity}:{attempt}"
+            try:
+                problems = await self._set_once(body, key)
+                codes = {problem.code for problem in problems}
+                if not problems:
+                    return StockSet(level.quantity, before)
+                if not codes & {"CHANGE_FROM_QUANTITY_STALE", "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED"}:
+                    words = safe("; ".join(problem.message for problem in problems), 300)
+                    if "IDEMPOTENCY_CONCURRENT_REQUEST" in codes:
+                        return Unknown("stock_under_way", words)
+                    return Refused((problems[0].code or "stock_refused").lower(), words)
+                found = (await self._read_levels([level.platform_variant_id], place)).get(level.platform_variant_id)
+            except WireError as error:
+                return error.outcome
+        return NotActed("stock_moves", _("The stock changed in the shop each time it was set."), 30 * SECOND)
+
+    async def _set_once(self, body: dict[str, Any], key: str) -> list[Problem]:
+        """One change under its key; while another call under it is at work, wait for that one."""
+        for attempt in range(3):
+            answer = await self._api.ask("SetStock", _Set, acts=True, input=body, key=key)
+            problems = answer.inventory_set_quantities.user_errors
+            if attempt == 2 or not any(problem.code == "IDEMPOTENCY_CONCURRENT_REQUEST" for problem in problems):
+                break
+            await self._api.pause(1.0)
+        return problems
+
+
+def _product(unit: _Unit, goods: _Goods) -> Product:
+    """ROA-22, 23, 25: the variant with its product's name, description and category."""
+    title = "" if unit.title == "Default Title" else unit.title
+    category = goods.category
+    paths = (Category(number_of(category.id), tuple(category.full_name.split(" > "))),) if category else ()
+    if not paths and goods.product_type.strip():
+        paths = (Category(f"type:{goods.product_type.strip()}", (goods.product_type.strip(),)),)
+    weight = unit.inventory_item.measurement.weight
+    grams = weight.value * Decimal(GRAMS.get(weight.unit, "0")) if weight else Decimal(0)
+    return Product(
+        platform_product_id=number_of(goods.id),
+        platform_variant_id=number_of(unit.id),
+        name=" - ".join(filter(None, (goods.title, title))),
+        sku=unit.sku or "",
+        description=goods.description,
+        categories=paths,
+        stock_managed=unit.inventory_item.tracked,
+        stock_quantity=None if unit.inventory_quantity is None else Decimal(unit.inventory_quantity),
+        weight_g=int(grams.to_integral_value(ROUND_HALF_UP)) or None,
+        status=goods.status.lower(),
+    )
+
+
+def _unit_of(raw: bytes) -> Product | Poison:
+    try:
+        unit = msgspec.json.decode(raw, type=_UnitOf)
+        return _product(unit, unit.product)
+    except (msgspec.MsgspecError, ArithmeticError, ValueError) as error:
+        return Poison(number_of(head(raw).id), "malformed_product", safe(error), raw)

@@ -12,14 +12,28 @@ from store import tables as t
 from store.database import Tx, as_json, from_json
 from store.sealing import Sealer
 
+ASIDE = "set aside"
+"""Stands for the reference of a pool number that a restored database must not give out: it may have been used since."""
+
 
 async def install_code(tx: Tx) -> str:
     """Four characters that make this database's references unlike those of any other one of the same seller."""
     found = await tx.value("SELECT value FROM meta WHERE key = 'install'")
     if found is None:
-        found = "".join(chance.choice("ABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(4))
+        found = new_code()
         await tx.insert(t.meta, [{"key": "install", "value": found}])
     return str(found)
+
+
+def new_code() -> str:
+    """An install code by chance."""
+    return "".join(chance.choice("ABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(4))
+
+
+async def earlier_installs(tx: Tx) -> tuple[tuple[int, str], ...]:
+    """(last shipment id, install code) of every database this one was restored from, oldest first; mostly none."""
+    kept = await tx.value("SELECT value FROM meta WHERE key = 'installs_before'")
+    return tuple((int(last), str(code)) for last, code in from_json(kept)) if kept else ()
 
 
 async def installed(tx: Tx) -> str:
@@ -32,6 +46,11 @@ async def mark_practice(tx: Tx) -> None:
     await tx.do("INSERT INTO meta (key, value) VALUES ('practice', 'yes') ON CONFLICT (key) DO NOTHING")
 
 
+async def is_practice(tx: Tx) -> bool:
+    """Is this a database to train in?"""
+    return await tx.value("SELECT 1 FROM meta WHERE key = 'practice'") is not None
+
+
 async def set_secrets(tx: Tx, sealer: Sealer, account: str, values: Mapping[str, str]) -> None:
     """Keep secrets of an account, sealed. A missing key file is made only while the database holds no secret yet."""
     if not values:
@@ -41,7 +60,7 @@ async def set_secrets(tx: Tx, sealer: Sealer, account: str, values: Mapping[str,
     await tx.insert(
         t.secret,
         [
-            {"account": account, "field": field, "key_id": "1", "sealed": sealer.seal(account, field, value)}
+            {"account": account, "field": field, "key_id": sealer.key_id, "sealed": sealer.seal(account, field, value)}
             for field, value in values.items()
         ],
         tail="ON CONFLICT (account, field) DO UPDATE SET sealed = excluded.sealed, key_id = excluded.key_id",
@@ -205,14 +224,16 @@ async def default_warehouse(tx: Tx) -> Any:
 
 
 async def add_pool_numbers(tx: Tx, carrier_id: int, numbers: Sequence[str]) -> int:
-    """Add numbers to a pool; those already there are left alone. Returns how many are new."""
-    before = int(await tx.value("SELECT count(*) FROM pool_number WHERE carrier_id = :c", c=carrier_id))
+    """Add numbers to a pool; those already there are left alone, but for those set aside. Returns how many came in."""
+    free = "SELECT count(*) FROM pool_number WHERE carrier_id = :c AND state = 'free'"
+    before = int(await tx.value(free, c=carrier_id))
     await tx.insert(
         t.pool_number,
         [{"carrier_id": carrier_id, "number": n, "at": tx.now} for n in numbers],
-        tail="ON CONFLICT (carrier_id, number) DO NOTHING",
+        tail=f"""ON CONFLICT (carrier_id, number) DO UPDATE SET state = 'free', reference = '', at = excluded.at
+                 WHERE pool_number.state = 'used' AND pool_number.reference = '{ASIDE}'""",
     )
-    return int(await tx.value("SELECT count(*) FROM pool_number WHERE carrier_id = :c", c=carrier_id)) - before
+    return int(await tx.value(free, c=carrier_id)) - before
 
 
 async def claim_pool_number(tx: Tx, carrier_id: int, reference: str) -> str | None:
@@ -222,7 +243,7 @@ async def claim_pool_number(tx: Tx, carrier_id: int, reference: str) -> str | No
     )
     if have is not None:
         return str(have)
-    lock = " FOR UPDATE SKIP LOCKED" if tx.dialect == "postgresql" else ""
+    lock = " FOR NO KEY UPDATE SKIP LOCKED" if tx.dialect == "postgresql" else ""
     found = await tx.value(
         f"""UPDATE pool_number SET state = 'used', reference = :r, at = :now
             WHERE id = (SELECT id FROM pool_number WHERE carrier_id = :c AND state = 'free' ORDER BY id LIMIT 1{lock})

@@ -8,14 +8,16 @@ from msgspec import Struct, structs
 
 from domain.change import Change
 from domain.clock import Instant
-from domain.enums import EffectState, Flag, Stage, Status
+from domain.enums import EffectState, Flag, Op, Stage, Status
 from domain.facts import CustomsFacts, ShipmentFacts, address_print
 from domain.reconcile import Difference, reconcile
 from domain.records import Address, keepable
 from domain.search import words_of
 from domain.text import storable
 from store import tables as t
+from store.accounts import earlier_installs
 from store.database import Tx, as_json
+from store.outbox import LOOK_FIRST
 from store.shipments import load_facts
 
 Decided = Sequence[tuple[ShipmentFacts, Change]]
@@ -177,7 +179,7 @@ def address_row(order_id: int, address: Address, source: str, who: str, at: Inst
 async def _shipments(tx: Tx, decided: Decided) -> None:
     seen = {f.id: f.version for f, _c in decided}
     if seen:
-        lock = " FOR UPDATE" if tx.dialect == "postgresql" else ""
+        lock = " FOR NO KEY UPDATE" if tx.dialect == "postgresql" else ""
         now = await tx.rows(f"SELECT id, version FROM shipment WHERE id IN :ids ORDER BY id{lock}", ids=sorted(seen))
         if any(row.version != seen[row.id] for row in now):
             raise OutOfDate
@@ -394,6 +396,7 @@ async def _effects(tx: Tx, decided: Decided, batch_id: int | None) -> None:
                 }
             )
         await tx.insert(t.waybill, rows)
+    wary = await _may_be_done_already(tx, decided)
     await tx.insert(
         t.effect,
         [
@@ -406,6 +409,7 @@ async def _effects(tx: Tx, decided: Decided, batch_id: int | None) -> None:
                 "waybill_id": fresh[f.id] if e.for_new_waybill else e.waybill_id,
                 "batch_id": batch_id,
                 "payload": as_json(e.payload),
+                "code": LOOK_FIRST if f.id in wary and e.op in {Op.REQUEST_WAYBILL, Op.PUSH} else "",
                 "due_at": tx.now + e.delay_ms,
                 "created_at": tx.now,
             }
@@ -413,6 +417,23 @@ async def _effects(tx: Tx, decided: Decided, batch_id: int | None) -> None:
             for e in c.effects
         ],
     )
+
+
+async def _may_be_done_already(tx: Tx, decided: Decided) -> set[int]:
+    """Shipments that were in the backup this database was restored from: what is asked of others may be done already.
+
+    Where a person has given up a number since, that person has looked.
+    """
+    last = max((last for last, _code in await earlier_installs(tx)), default=0) if decided else 0
+    old = [f.id for f, c in decided if f.id <= last and c.effects]
+    if not old:
+        return set()
+    looked = await tx.rows(
+        """SELECT DISTINCT shipment_id FROM waybill WHERE shipment_id IN :ids AND state = 'abandoned'
+           AND ended_at > (SELECT CAST(value AS bigint) FROM meta WHERE key = 'restored_at')""",
+        ids=old,
+    )
+    return set(old) - {row.shipment_id for row in looked}
 
 
 async def raise_lines(tx: Tx, shipment_id: int, pieces: Mapping[int, int]) -> None:

@@ -204,7 +204,7 @@ async def cancel(tx: Tx, batch_id: int) -> bool:
 
 async def is_cancelled(tx: Tx, batch_id: int) -> bool:
     """Was the batch ended by a person? On PostgreSQL the row is locked, so that nobody ends it in mid-chunk."""
-    lock = " FOR UPDATE" if tx.dialect == "postgresql" else ""
+    lock = " FOR NO KEY UPDATE" if tx.dialect == "postgresql" else ""
     return bool(await tx.value(f"SELECT state FROM batch WHERE id = :b{lock}", b=batch_id) == "cancelled")
 
 

@@ -1,13 +1,15 @@
 """Questions a healthy database answers with nothing: every row of every answer is a defect."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
 
+from domain.clock import Instant
 from domain.enums import Stage
 from domain.facts import code_of
 from store.database import Tx
+from store.views import Fetches
 
 
 class Finding(Struct, frozen=True):
@@ -76,45 +78,91 @@ CHECKS: dict[str, str] = {
 class Standing(Struct, frozen=True):
     """What waits, though the books are whole: rows to be told to a person."""
 
-    stuck: Sequence[Any]
+    stuck: list[dict[str, Any]]
     """(op, n): effects that should have been sent long ago."""
     parked: int
-    paused: Sequence[Any]
+    paused: list[dict[str, Any]]
     """(account, paused_code, message)."""
-    late: Sequence[Any]
-    """(account, kind, ok_at): syncs without a good end for twice their interval."""
+    late: list[dict[str, Any]]
+    """(account, kind, ok_at): syncs that are over twice their interval late."""
+    ahead: Instant
+    """How far beyond our clock the newest row of any other machine is, in ms; 0 = not at all."""
+    unread: int
+    """Shops that a restored database has still to read anew."""
+    skewed: list[dict[str, Any]]
+    """(key, value): shops whose clock is off ours, as `skew:shop:3` and ms."""
+    workers: int
 
 
-async def standing(tx: Tx, stuck_ms: int) -> Standing:
-    """What waits; an effect is stuck when it is overdue by `stuck_ms`."""
+async def standing(reads: Fetches, now: Instant, stuck_ms: int) -> Standing:
+    """Effects that hang, accounts that are paused, syncs that are late, clocks that disagree."""
+    newest = await reads.fetch("SELECT max(at) AS at FROM event WHERE id > (SELECT max(id) - 100 FROM event)")
+    beats = await reads.fetch("SELECT max(beat_at) AS at FROM worker")
+    latest = max(newest[0]["at"] or 0, beats[0]["at"] or 0)
     return Standing(
-        stuck=await tx.rows(
-            """SELECT op, count(*) AS n FROM effect WHERE state IN ('queued', 'unknown') AND code <> 'accepted'
-               AND due_at < :old GROUP BY op ORDER BY op""",
-            old=tx.now - stuck_ms,
+        stuck=await reads.fetch(
+            """SELECT op, count(*) AS n FROM effect WHERE state IN ('queued', 'running', 'unknown')
+                   AND code <> 'accepted' AND due_at < :old GROUP BY op ORDER BY op""",
+            {"old": now - stuck_ms},
         ),
-        parked=int(await tx.value("SELECT count(*) FROM effect WHERE state = 'parked'")),
-        paused=await tx.rows("SELECT account, paused_code, message FROM account_health WHERE paused_code <> ''"),
-        late=await tx.rows(
+        parked=(await reads.fetch("SELECT count(*) AS n FROM effect WHERE state = 'parked'"))[0]["n"],
+        paused=await reads.fetch("SELECT account, paused_code, message FROM account_health WHERE paused_code <> ''"),
+        late=await reads.fetch(
             "SELECT account, kind, ok_at FROM sync_task WHERE enabled = 1 AND coalesce(ok_at, 0) < :now - 2 * every_ms",
-            now=tx.now,
+            {"now": now},
         ),
+        ahead=max(0, latest - now),
+        unread=(await reads.fetch("SELECT count(*) AS n FROM meta WHERE key LIKE 'restored:%'"))[0]["n"],
+        skewed=await reads.fetch("SELECT key, value FROM meta WHERE key LIKE 'skew:%' ORDER BY key"),
+        workers=(await reads.fetch("SELECT count(*) AS n FROM worker WHERE beat_at > :since", {"since": now - 60_000}))[
+            0
+        ]["n"],
     )
 
 
-async def examine(tx: Tx) -> list[Finding]:
-    """Run every check; an empty list is health."""
-    found = []
-    for name, sql in CHECKS.items():
-        for row in (await tx.rows(sql))[:20]:
-            found.append(Finding(name, _place(row.place), str(row.found)))
-    if tx.dialect == "sqlite":
-        verdict = await tx.value("PRAGMA quick_check")
-        if verdict != "ok":
-            found.append(Finding("file is whole", "database", str(verdict)))
-        for row in (await tx.rows("PRAGMA foreign_key_check"))[:20]:
-            found.append(Finding("references hold", str(row[0]), "dangling"))
+async def sealed(reads: Fetches) -> list[dict[str, Any]]:
+    """Every secret as it is kept: account, field, sealed."""
+    return await reads.fetch("SELECT account, field, sealed FROM secret ORDER BY account, field")
+
+
+async def is_practice(reads: Fetches) -> bool:
+    """Is this a database to train in?"""
+    return bool(await reads.fetch("SELECT 1 AS one FROM meta WHERE key = 'practice'"))
+
+
+async def findings(reads: Fetches, name: str) -> list[Finding]:
+    """Run one check of `CHECKS`."""
+    return [Finding(name, _place(row["place"]), str(row["found"])) for row in (await reads.fetch(CHECKS[name]))[:20]]
+
+
+async def whole(reads: Fetches) -> list[Finding]:
+    """SQLite's own checks: every page and index, every reference."""
+    found = [
+        Finding("file is whole", "database", str(next(iter(row.values()))))
+        for row in await reads.fetch("PRAGMA integrity_check(20)")
+    ]
+    if [f.found for f in found] == ["ok"]:
+        found = []
+    for row in (await reads.fetch("PRAGMA foreign_key_check"))[:20]:
+        found.append(Finding("references hold", str(next(iter(row.values()))), "dangling"))
     return found
+
+
+async def examine(tx: Tx) -> list[Finding]:
+    """Run every check in a transaction; an empty list is health."""
+    reads = _InTx(tx)
+    found = [f for name in CHECKS for f in await findings(reads, name)]
+    return [*found, *(await whole(reads) if tx.dialect == "sqlite" else [])]
+
+
+class _InTx:
+    """A transaction as something to read from."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+
+    async def fetch(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        return [row._asdict() for row in await self._tx.rows(sql, **(params or {}))]
 
 
 def _place(text: Any) -> str:

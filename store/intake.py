@@ -433,7 +433,10 @@ async def _with_what_was_known(tx: Tx, order_id: int, order: Order) -> Order:
     buyer = {
         name: getattr(order.buyer, name) or getattr(row, name) for name in ("first_name", "last_name", "phone", "email")
     }
-    address = {name: getattr(order.address, name) or getattr(where, name) for name in Address.__struct_fields__}
+    address = {}
+    if not (order.address.name or order.address.line1):
+        # An address that is shown is taken as it is: what it lacks may have been taken off.
+        address = {name: getattr(order.address, name) or getattr(where, name) for name in Address.__struct_fields__}
     return structs.replace(
         order,
         buyer=structs.replace(order.buyer, **buyer, redacted=bool(row.redacted)),

@@ -120,7 +120,7 @@ async def drop(tx: Tx, name: str) -> None:
 
 async def holds(tx: Tx, name: str, fence: int) -> bool:
     """Is `fence` still the newest of this lease? Checked in the transaction that writes what was done under it."""
-    lock = " FOR UPDATE" if tx.dialect == "postgresql" else ""
+    lock = " FOR NO KEY UPDATE" if tx.dialect == "postgresql" else ""
     return bool(await tx.value(f"SELECT fence FROM lease WHERE name = :name{lock}", name=name) == fence)
 
 
@@ -130,12 +130,12 @@ async def is_held(tx: Tx, name: str) -> bool:
     return row is not None and bool(row.owner) and row.until > tx.now and not is_dead(row.owner)
 
 
-async def beat(tx: Tx, owner: str, started_at: Instant, version: str) -> None:
-    """Say that this worker lives; forget those that are certainly gone."""
+async def beat(tx: Tx, owner: str, started_at: Instant, version: str, kind: str = "worker") -> None:
+    """Say that this worker (or `terminal`) lives."""
     host, pid = owner.split("|")[:2]
     await tx.do(
-        """INSERT INTO worker (owner, host, pid, started_at, beat_at, version)
-           VALUES (:owner, :host, :pid, :started, :now, :version)
+        """INSERT INTO worker (owner, host, pid, started_at, beat_at, version, kind)
+           VALUES (:owner, :host, :pid, :started, :now, :version, :kind)
            ON CONFLICT (owner) DO UPDATE SET beat_at = excluded.beat_at""",
         owner=owner,
         host=host,
@@ -143,6 +143,7 @@ async def beat(tx: Tx, owner: str, started_at: Instant, version: str) -> None:
         started=started_at,
         now=tx.now,
         version=version,
+        kind=kind,
     )
 
 
@@ -158,5 +159,7 @@ async def forget_workers(tx: Tx, silent_ms: int) -> None:
 
 async def living_workers(tx: Tx, within_ms: int = 15_000) -> list[str]:
     """Workers that said so lately and are not certainly dead."""
-    rows = await tx.rows("SELECT owner FROM worker WHERE beat_at > :since", since=tx.now - within_ms)
+    rows = await tx.rows(
+        "SELECT owner FROM worker WHERE kind = 'worker' AND beat_at > :since", since=tx.now - within_ms
+    )
     return [r.owner for r in rows if not is_dead(r.owner)]

@@ -32,7 +32,7 @@ async def add(tx: Tx, name: str, role: Role, *, lead: bool, by: str) -> int | No
 
 async def everyone(tx: Tx, *, lock: bool = False) -> list[Operator]:
     """Everybody, the removed included, in the order they came; `lock` keeps others from changing them meanwhile."""
-    locking = " FOR UPDATE" if lock and tx.dialect == "postgresql" else ""
+    locking = " FOR NO KEY UPDATE" if lock and tx.dialect == "postgresql" else ""
     return [operator_of(r) for r in await tx.rows(f"SELECT * FROM operator ORDER BY id{locking}")]
 
 

@@ -9,6 +9,8 @@ from domain.clock import Instant
 from domain.enums import EffectState, Flag, Op, Stage
 from store.database import Tx, from_json
 
+LOOK_FIRST = "look_first"
+
 
 class Effect(Struct, frozen=True):
     """One claimed effect. `unknown`: an earlier try may have acted, so it must be read back first."""
@@ -28,7 +30,10 @@ class Effect(Struct, frozen=True):
     unknown_since: Instant | None
     created_at: Instant = 0
     code: str = ""
-    """`accepted` on a queued effect: the third party has taken it over, the next step is to look, not to act."""
+    """`accepted` on a queued effect: the third party has taken it over, the next step is to look, not to act.
+
+    `look_first`: this database was restored, and what it stands for may have been done before; it is claimed as unknown.
+    """
 
 
 _SETTLED_BEFORE = """NOT EXISTS (SELECT 1 FROM effect p WHERE p.shipment_id = e.shipment_id AND p.id < e.id
@@ -62,7 +67,7 @@ async def claim(tx: Tx, account: str, fence: int, limit: int, busy: Sequence[int
     Effects of one shipment come in order; a hold or an open after-sale case keeps queued ones back. A `running` effect
     of an earlier fence belonged to a process that died or lost its lease: its outcome is unknown.
     """
-    lock = " FOR UPDATE OF e SKIP LOCKED" if tx.dialect == "postgresql" else ""
+    lock = " FOR NO KEY UPDATE OF e SKIP LOCKED" if tx.dialect == "postgresql" else ""
     rows = await tx.rows(
         f"""SELECT e.* FROM effect e WHERE {_DUE} AND NOT (e.id IN :busy)
             ORDER BY e.due_at, e.id LIMIT :limit{lock}""",
@@ -83,7 +88,7 @@ async def claim(tx: Tx, account: str, fence: int, limit: int, busy: Sequence[int
             r.waybill_id,
             r.batch_id,
             from_json(r.payload),
-            r.state != EffectState.QUEUED.value,
+            r.state != EffectState.QUEUED.value or r.code == LOOK_FIRST,
             r.attempts,
             r.looks,
             r.unknown_since,
@@ -170,6 +175,20 @@ async def healthy(tx: Tx, account: str) -> None:
         a=account,
         now=tx.now,
     )
+
+
+async def note_skew(tx: Tx, account: str, skew_ms: int) -> None:
+    """Remember that an account's clock is off ours, for the doctor; 0 forgets it."""
+    key = f"skew:{account}"
+    known = await tx.value("SELECT value FROM meta WHERE key = :k", k=key)
+    if known is not None and not skew_ms:
+        await tx.do("DELETE FROM meta WHERE key = :k", k=key)
+    elif skew_ms and (known is None or abs(int(known) - skew_ms) > 10_000):
+        await tx.do(
+            "INSERT INTO meta (key, value) VALUES (:k, :v) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            k=key,
+            v=str(skew_ms),
+        )
 
 
 async def failing(tx: Tx, account: str, code: str, message: str, *, paused: bool) -> int:

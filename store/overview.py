@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from domain.clock import Instant
 from domain.enums import Flag, Stage
+from store import remembered
 from store.queue import ATTENTION
 from store.views import Fetches
 
@@ -50,14 +51,17 @@ class Overview(Struct, frozen=True):
     jobs: int
     """Batches that are queued or running."""
     accounts_failing: tuple[str, ...]
+    copy_old: bool
+    """The newest copy in the second place for backups is older than a day."""
+    copy_at: Instant
 
 
 async def overview(reader: Fetches, now: Instant) -> Overview:
     """The header's facts at `now`."""
     beats = await reader.fetch(
-        "SELECT count(*) AS n, max(beat_at) AS at FROM worker WHERE beat_at > :since", {"since": now - 15_000}
+        "SELECT count(*) AS n FROM worker WHERE kind = 'worker' AND beat_at > :since", {"since": now - 15_000}
     )
-    newest = await reader.fetch("SELECT max(beat_at) AS at FROM worker")
+    newest = await reader.fetch("SELECT max(beat_at) AS at FROM worker WHERE kind = 'worker'")
     warehouse = await reader.fetch("SELECT name FROM warehouse ORDER BY is_default DESC, id LIMIT 1")
     grace = await reader.fetch(
         """SELECT count(*) AS n, max(e.due_at) AS at FROM effect e JOIN batch b ON b.id = e.batch_id
@@ -70,6 +74,7 @@ async def overview(reader: Fetches, now: Instant) -> Overview:
         "SELECT account FROM account_health WHERE fails > 2 OR paused_code <> '' ORDER BY account"
     )
     practice = await reader.fetch("SELECT value FROM meta WHERE key = 'practice'")
+    kept = await remembered.read(reader)
     return Overview(
         shops=tuple(await shop_states(reader, now)),
         worker_at=newest[0]["at"],
@@ -80,6 +85,8 @@ async def overview(reader: Fetches, now: Instant) -> Overview:
         undo_until=grace[0]["at"],
         jobs=int(jobs[0]["n"]),
         accounts_failing=tuple(await _names(reader, [r["account"] for r in failing])),
+        copy_old=kept.copy_old(now),
+        copy_at=kept.second_at,
     )
 
 

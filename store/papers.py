@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from domain.enums import Op, PrintState
 from store import tables as t
+from store.accounts import earlier_installs, installed
 from store.batches import Batch
 from store.database import Tx, as_json
 
@@ -98,11 +99,13 @@ async def set_print_state(
 async def queue_jobs(tx: Tx, batch: Batch, printer_id: int, jobs: Sequence[Sequence[int]], copies: int) -> None:
     """Queue a print job for each group of shipment ids. A batch's jobs are numbered on, over all of its transactions."""
     before = int(await tx.value("SELECT count(*) FROM effect WHERE batch_id = :b AND op = 'print'", b=batch.id))
+    # A restored database gives the names and ids of lost batches again; a printer must not take a job for theirs.
+    mark = f":{await installed(tx)}" if await earlier_installs(tx) else ""
     await tx.insert(
         t.effect,
         [
             {
-                "key": f"print:{batch.name}:{number:03d}:{batch.id}",
+                "key": f"print:{batch.name}:{number:03d}:{batch.id}{mark}",
                 "account": f"printer:{printer_id}",
                 "op": Op.PRINT.value,
                 "batch_id": batch.id,

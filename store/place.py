@@ -77,7 +77,13 @@ def private_directory(path: Path) -> Path:
 
 
 def private_file(path: Path) -> Path:
-    """Create `path` empty with mode 0600 if it is not there, so that what opens it later inherits that mode."""
+    """Create `path` empty with mode 0600 if it is not there, so that what opens it later inherits that mode.
+
+    One that is there is left alone: closing any descriptor of a database drops every lock this process holds on it.
+    """
     private_directory(path.parent)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        pass
     return path

@@ -5,9 +5,9 @@ import sqlite3
 from domain.words import _
 from store.place import Place
 
-HEAD = "0003"
+HEAD = "0004"
 """The revision this program works with."""
-KNOWN = ("0001", "0002", "0003")
+KNOWN = ("0001", "0002", "0003", "0004")
 
 
 class NothingThere(LookupError):
@@ -57,14 +57,32 @@ def connect(place: Place) -> sqlite3.Connection:
     return connection
 
 
-def refuse_other(found: str) -> None:
-    """Raise `TooNew` for a revision this program does not know."""
+def refuse_other(found: str, place: Place | None = None) -> None:
+    """Raise `TooNew` for a revision this program does not know; it names the version to install where that is known."""
     if found and found not in KNOWN:
-        raise TooNew(
-            _("This database has schema {found}; this program knows {head}. Install a newer shipdeck.").format(
-                found=found, head=HEAD
-            )
-        )
+        raise too_new(found, _program_of(place) if place is not None and place.file is not None else "")
+
+
+def too_new(found: str, program: str) -> TooNew:
+    """What to say of a schema that came with `program` ('' = not known)."""
+    if not program:
+        text = _("This database has schema {found}; this program knows {head}. Install a newer shipdeck.")
+        return TooNew(text.format(found=found, head=HEAD))
+    text = _("This database has schema {found}; this program knows {head}. Install shipdeck {version} or newer.")
+    return TooNew(text.format(found=found, head=HEAD, version=program))
+
+
+def _program_of(place: Place) -> str:
+    """The version of shipdeck that made a file's schema, or ''."""
+    try:
+        connection = connect(place)
+        try:
+            row = connection.execute("SELECT value FROM meta WHERE key = 'program'").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError:
+        return ""
+    return str(row[0]) if row else ""
 
 
 def fold(text: str | None) -> str | None:

@@ -52,7 +52,7 @@ async def load_facts(
     """Facts of `ids` (unknown ids are left out). On PostgreSQL the rows stay locked, in id order, until the commit."""
     if not ids:
         return {}
-    locking = " FOR UPDATE" if lock and tx.dialect == "postgresql" else ""
+    locking = " FOR NO KEY UPDATE" if lock and tx.dialect == "postgresql" else ""
     wanted = sorted(set(ids))
     rows = await tx.rows(f"SELECT * FROM shipment WHERE id IN :ids ORDER BY id{locking}", ids=wanted)
     if not rows:
@@ -254,7 +254,7 @@ async def free_stock(tx: Tx, facts: Iterable[ShipmentFacts], *, lock: bool = Tru
     variants = sorted({variant for f in facts for variant in f.wants})
     if not variants:
         return {}
-    locking = " FOR UPDATE" if lock and tx.dialect == "postgresql" else ""
+    locking = " FOR NO KEY UPDATE" if lock and tx.dialect == "postgresql" else ""
     rows = await tx.rows(
         f"""SELECT variant_id, warehouse_id, on_hand - reserved AS free FROM stock WHERE variant_id IN :ids
             ORDER BY variant_id, warehouse_id{locking}""",
@@ -278,7 +278,9 @@ class LastEvent(Struct, frozen=True):
 
 async def last_event(tx: Tx, shipment_id: int) -> LastEvent | None:
     """Who touched a shipment last, and how."""
-    row = await tx.row("SELECT who, kind, at FROM event WHERE shipment_id = :id ORDER BY id DESC LIMIT 1", id=shipment_id)
+    row = await tx.row(
+        "SELECT who, kind, at FROM event WHERE shipment_id = :id ORDER BY id DESC LIMIT 1", id=shipment_id
+    )
     return LastEvent(row.who, row.kind, row.at) if row is not None else None
 
 

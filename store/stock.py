@@ -38,7 +38,7 @@ async def change(
     postgresql = tx.dialect == "postgresql"
     # The variant's row is the lock, since its stock row may not be there yet.
     await tx.row(f"SELECT id FROM variant WHERE id = :id{' FOR NO KEY UPDATE' if postgresql else ''}", id=variant_id)
-    lock = " FOR UPDATE" if postgresql else ""
+    lock = " FOR NO KEY UPDATE" if postgresql else ""
     row = await tx.row(
         f"SELECT on_hand, reserved FROM stock WHERE variant_id = :v AND warehouse_id = :w{lock}",
         v=variant_id,

@@ -110,6 +110,8 @@ worker = Table(
     _at("started_at", null=False),
     _at("beat_at", null=False),
     _text("version"),
+    # `worker` or `terminal`: a console that is open.
+    _text("kind", "worker"),
 )
 
 account_health = Table(

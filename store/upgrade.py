@@ -1,23 +1,36 @@
-"""Brings a database to this program's schema, by itself, with a backup first; refuses a newer one."""
+"""Brings a database to this program's schema, by itself, with a backup first; refuses a newer one.
+
+Nobody's program is pulled from under their feet: while others are connected nothing is migrated.
+"""
 
 import asyncio
 import logging
-import sqlite3
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct
 
-from domain.clock import Clock, now, to_datetime
+from domain.clock import MINUTE, Clock, Instant, now
 from domain.words import _
-from store.database import Store
-from store.place import Place, private_directory, private_file
-from store.schema import HEAD, Damaged, refuse_other, revision_of
+from store.backup import backup_file
+from store.database import Store, Tx
+from store.leases import is_dead
+from store.place import Place
+from store.schema import HEAD, KNOWN, refuse_other, revision_of, too_new
 
 log = logging.getLogger("shipdeck.store")
 
+SILENT_MS = 2 * MINUTE
+"""Who has not been heard of for so long is not connected any more."""
+
 _migrating: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+
+class OthersConnected(RuntimeError):
+    """Workers or terminals live on the database, so that its schema stays as it is; names them."""
 
 
 class Opened(Struct, frozen=True):
@@ -28,11 +41,14 @@ class Opened(Struct, frozen=True):
 
 
 async def open_store(place: Place, clock: Clock = now, *, checkpoints: bool = False) -> Store:
-    """Open a database ready for use: created, or backed up and migrated. Raises `TooNew` or `Damaged`."""
+    """Open a database ready for use: created, or backed up and migrated.
+
+    Raises `TooNew`, `Damaged` or `OthersConnected`.
+    """
     if place.file and revision_of(place) == HEAD:
         return Store(place, clock, checkpoints=checkpoints)
     if place.file:
-        refuse_other(revision_of(place))
+        refuse_other(revision_of(place), place)
     store = Store(place, clock, checkpoints=checkpoints)
     try:
         await upgrade(store)
@@ -42,8 +58,11 @@ async def open_store(place: Place, clock: Clock = now, *, checkpoints: bool = Fa
     return store
 
 
-async def upgrade(store: Store) -> Opened:
-    """Migrate `store` to HEAD in one transaction, with a verified backup of an SQLite file before any change."""
+async def upgrade(store: Store, *, copy: bool = False) -> Opened:
+    """Migrate `store` to HEAD in one transaction, with a verified backup of an SQLite file before any change.
+
+    `copy`: nobody else can have this file open, and what it was made from is still there.
+    """
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
@@ -60,24 +79,65 @@ async def upgrade(store: Store) -> Opened:
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(726655)")
         # On SQLite the first statement begins IMMEDIATE, so nobody else migrates between this look and the commit.
         found = MigrationContext.configure(connection).get_current_revision() or ""
-        refuse_other(found)
-        backup = None
+        refuse_other(found, store.place)
+        made = None
         if found != HEAD:
-            if found and store.place.file:
-                backup = backup_file(store.place, store.clock, f"before-{HEAD}")
-                log.info("backed up to %s before migrating from %s", backup, found)
+            if found and not copy:
+                beats = connection.exec_driver_sql("SELECT owner, host, version, beat_at FROM worker").fetchall()
+                connected(beats, store.clock())
+            if found and store.place.file and not copy:
+                made = backup_file(store.place, store.clock, f"before-{HEAD}")
+                log.info("backed up to %s before migrating from %s", made, found)
             config.attributes["connection"] = connection
             from alembic import command
 
             command.upgrade(config, "head")
+            # Who finds this schema too new is told what to install.
+            connection.exec_driver_sql("DELETE FROM meta WHERE key = 'program'")
+            connection.exec_driver_sql(f"INSERT INTO meta (key, value) VALUES ('program', '{_program()}')")
         connection.commit()
         if store.dialect == "sqlite":
             _pragma(connection, "foreign_keys=ON")
-        return Opened(found, backup)
+        return Opened(found, made)
 
     # alembic keeps its context in module globals: one migration at a time in a process.
     async with _migrating.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
         return await store.run_sync(work)
+
+
+async def migrate(store: Store, revision: str) -> None:
+    """Make a new, empty database of an earlier schema, to be filled and then brought to today's."""
+    config = _config()
+
+    def work(connection: Any) -> None:
+        from alembic import command
+
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.commit()
+
+    async with _migrating.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        await store.run_sync(work)
+
+
+def connected(beats: Sequence[Any], at: Instant) -> None:
+    """Raise `OthersConnected` for (owner, host, version, last heartbeat) of programs that live."""
+    living = [(host, program) for owner, host, program, beat in beats if at - beat < SILENT_MS and not is_dead(owner)]
+    if living:
+        names = ", ".join(sorted({f"{host} ({program})" for host, program in living}))
+        text = _("Others are connected: {names}. Stop them, or try again two minutes after the last has ended.")
+        raise OthersConnected(text.format(names=names))
+
+
+async def still_fits(tx: Tx) -> None:
+    """Raise `TooNew` when a newer program has migrated the database meanwhile."""
+    found = str(await tx.value("SELECT version_num FROM alembic_version"))
+    if found not in KNOWN:
+        raise too_new(found, str(await tx.value("SELECT value FROM meta WHERE key = 'program'") or ""))
+
+
+def _program() -> str:
+    return "".join(c for c in version("shipdeck") if c.isalnum() or c in ".+-")
 
 
 def _pragma(connection: Any, text: str) -> None:
@@ -93,28 +153,3 @@ def _config() -> Any:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config
-
-
-def backup_file(place: Place, clock: Clock, label: str = "") -> Path:
-    """Copy an SQLite database with its online backup API into `place.backups`, check the copy, return its path.
-
-    Raises `Damaged` when the copy does not pass `quick_check`; the original is never touched.
-    """
-    assert place.file is not None
-    private_directory(place.backups)
-    stamp = to_datetime(clock()).strftime("%Y%m%d-%H%M%S-%f")[:-3]
-    target = place.backups / f"{place.file.stem}-{stamp}{'-' + label if label else ''}.sqlite"
-    partial = private_file(target.with_suffix(".part"))
-    source = sqlite3.connect(f"file:{place.file}?mode=ro", uri=True)
-    copy = sqlite3.connect(partial)
-    try:
-        source.backup(copy, pages=-1)
-        verdict = copy.execute("PRAGMA quick_check").fetchone()[0]
-    finally:
-        source.close()
-        copy.close()
-    if verdict != "ok":
-        partial.unlink()
-        raise Damaged(_("The copy failed its check ({verdict}); the database may be damaged.").format(verdict=verdict))
-    partial.replace(target)
-    return target

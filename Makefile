@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 ORDERS ?= 2000
 RESULTS ?= /tmp/shipdeck-bench/results.json
 
-.PHONY: demo test lint format clean bench plots texts keys pictures snapshots
+.PHONY: demo test matrix lint format clean bench plots texts keys pictures snapshots
 
 demo: $(VENV)/.ready
 	$(BIN)/shipdeck demo --orders $(ORDERS)
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest -n 3 --dist loadfile
+
+matrix: $(VENV)/.ready
+	$(BIN)/python -m pytest tests/matrix --matrix=full -n 2 --dist loadgroup
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m bench --json $(RESULTS)

@@ -72,6 +72,8 @@ class Checked(Struct, frozen=True):
     version: str = ""
     can_write: bool = True
     warnings: tuple[str, ...] = ()
+    expires_at: Instant | None = None
+    """When what was given to bind ends and a person must renew it; None = never, or nobody knows."""
 
 
 # ---------------------------------------------------------------- shops
@@ -96,6 +98,8 @@ class ShopDeclaration(Struct, frozen=True):
     """Delivery details become a comment by default (ROA-40; not so for WooCommerce, ROA-42)."""
     sees_changes: bool = True
     """`orders` shows every changed order. False: new ones only, so that open ones are read by id at each sync."""
+    lists_orders: bool = False
+    """It can say which orders were made in a time (`OrderLister`), so that a day can be proved complete."""
     unconfirmed: tuple[str, ...] = ()
     """Facts nobody could confirm, told to the user as such."""
 
@@ -238,6 +242,27 @@ class ShopConnector(Protocol):
 
     async def find_push(self, pushes: Sequence[Push]) -> Sequence[PushFound]:
         """Read back what became of pushes whose outcome is unknown."""
+
+
+class Listed(Struct, frozen=True):
+    """That an order is there: no more of it than proves it."""
+
+    platform_order_id: str
+    number: str
+    created_at: Instant
+    raw_status: str
+
+
+class OrderLister(Protocol):
+    """What a shop connector has besides where `lists_orders` is declared."""
+
+    def listing(self, since: Instant, before: Instant) -> AsyncIterator[Sequence[Listed]]:
+        """Every order made in [since, before), in any order, in pages; one may come twice.
+
+        Every status, the bin included where the platform shows one; open baskets and what `orders` leaves out are not
+        orders. It either gives all of them or raises `WireError`: whoever holds an order that is not among them asks for
+        it by id.
+        """
 
 
 class StockWriter(Protocol):

@@ -159,6 +159,7 @@ class HttpClient:
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
         self._random = random.Random()
+        self._last_question = {"trace": self._traced}
 
     @property
     def plain(self) -> bool:
@@ -271,8 +272,8 @@ class HttpClient:
             content = msgspec.json.encode(json)
             send["Content-Type"] = "application/json"
         async with self.budget:
-            if acts and not self.may_send():
-                raise WireError(NotActed("lease_lost", _("This worker may no longer act for the account.")))
+            if acts:
+                self._ask_whether_to_send()
             # Signed inside the budget's gate: a signature's timestamp must not age in a queue.
             url = str(httpx.URL(self.base_url + path, params=dict(params) if params else None))
             if sign is not None:
@@ -281,7 +282,9 @@ class HttpClient:
             started = self._clock()
             try:
                 async with asyncio.timeout(self.timeout_s):
-                    async with client.stream(method, url, content=content, headers=send) as response:
+                    async with client.stream(
+                        method, url, content=content, headers=send, extensions=self._last_question if acts else None
+                    ) as response:
                         body = await self._read(response, acts)
                         answer = Answer(response.status_code, dict(response.headers), body)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
@@ -298,6 +301,16 @@ class HttpClient:
         log.info("%s %s%s %d in %d ms", method, self.base_url, path, answer.status, self._clock() - started)
         self._note_skew(answer)
         return answer
+
+    def _ask_whether_to_send(self) -> None:
+        if not self.may_send():
+            raise WireError(NotActed("lease_lost", _("This worker may no longer act for the account.")))
+
+    async def _traced(self, event: str, _info: Mapping[str, Any]) -> None:
+        # A connection may have been waited for since, and this process may have stood still meanwhile: asked once
+        # more when nothing but the writing itself is left.
+        if event.endswith("send_request_headers.started"):
+            self._ask_whether_to_send()
 
     async def _read(self, response: httpx.Response, acts: bool) -> bytes:
         parts: list[bytes] = []
@@ -356,6 +369,11 @@ def failure(answer: Answer, acts: bool, code: str = "", message: str = "") -> Wi
     else:
         outcome = Refused(code or f"http_{status}", words)
     return WireError(outcome, status)
+
+
+def turned_away(refused: Refused) -> bool:
+    """Is this a refusal without a reason of the third party's own, as of a firewall or a proxy in front of it?"""
+    return refused.code in {"forbidden", "redirected"} or refused.code.startswith("http_")
 
 
 def _looks_html(answer: Answer) -> bool:

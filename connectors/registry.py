@@ -1,12 +1,38 @@
-"""Finds connectors: ours and those of other packages, all through the entry-point group `shipdeck.connectors`."""
+"""Finds connectors: ours and those of other packages, all through the entry-point group `shipdeck.connectors`.
+
+One that cannot be used is named with what is wrong with it, and stands in nobody's way.
+"""
 
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
-from connectors.contract import CarrierConnector, PrinterConnector, ShopConnector
+import msgspec
+
+from connectors.contract import (
+    CarrierConnector,
+    CarrierDeclaration,
+    PrinterConnector,
+    PrinterDeclaration,
+    ShopConnector,
+    ShopDeclaration,
+)
+from domain.text import safe
 from domain.words import _
 
 GROUP = "shipdeck.connectors"
+OURS = "shipdeck"
+
+_KINDS: dict[str, tuple[type[Any], str, tuple[str, ...]]] = {
+    "shop": (
+        ShopDeclaration,
+        "platform",
+        ("check", "orders", "count_orders", "read_orders", "products", "read_products", "push", "find_push"),
+    ),
+    "carrier": (CarrierDeclaration, "carrier", ("services", "check", "create", "lookup", "label", "void")),
+    "printer": (PrinterDeclaration, "printer", ("check", "send", "find")),
+}
+"""Kind → the type of its declaration, the field of it that repeats the name, its operations."""
 
 
 class NoConnector(Exception):
@@ -18,16 +44,22 @@ class UnknownConnector(NoConnector):
 
 
 class BrokenConnector(NoConnector):
-    """The connector is installed but cannot be imported; the message names it and why."""
+    """The connector is installed but cannot be used; the message names it and why."""
 
 
 @lru_cache(maxsize=1)
 def _entries() -> dict[tuple[str, str], EntryPoint]:
-    found = {}
-    for entry in entry_points(group=GROUP):
+    """What is installed. Of two under one name the first found counts, and ours before anybody's."""
+    found: dict[tuple[str, str], EntryPoint] = {}
+    for entry in sorted(entry_points(group=GROUP), key=_package_of, reverse=True):
         kind, _sep, name = entry.name.partition(".")
         found[kind, name] = entry
     return found
+
+
+def _package_of(entry: EntryPoint) -> tuple[bool, str]:
+    """Sorts ours before others', those by their package."""
+    return (entry.dist is not None and entry.dist.name != OURS, entry.dist.name if entry.dist else "")
 
 
 def names(kind: str) -> list[str]:
@@ -43,10 +75,43 @@ def _load(kind: str, name: str) -> object:
                 kind=kind, name=name, names=", ".join(names(kind)) or "-"
             )
         )
+    found, problem = _found(entry)
+    if problem:
+        raise BrokenConnector(f"{kind}.{name} ({entry.value}): {problem}")
+    return found
+
+
+@lru_cache(maxsize=256)
+def _found(entry: EntryPoint) -> tuple[object, str]:
+    """The class behind an entry point, or what is wrong with it; asked once, since an import that fails may be slow."""
+    kind, _sep, name = entry.name.partition(".")
+    if kind not in _KINDS:
+        return None, _("no such kind; there are {kinds}").format(kinds=", ".join(_KINDS))
     try:
-        return entry.load()
-    except Exception as error:
-        raise BrokenConnector(f"{kind}.{name} ({entry.value}): {type(error).__name__}: {error}") from error
+        found = entry.load()
+    except (Exception, SystemExit) as error:
+        return None, f"{type(error).__name__}: {safe(error)}"
+    return found, _wrong(found, kind, name)
+
+
+def _wrong(found: object, kind: str, name: str) -> str:
+    """What makes this no connector of that kind and name; '' where nothing does."""
+    wanted, own_name, operations = _KINDS[kind]
+    if not isinstance(found, type):
+        return _("it is no class")
+    declaration = getattr(found, "declaration", None)
+    if not isinstance(declaration, wanted):
+        return _("its declaration is no {type}").format(type=wanted.__name__)
+    try:
+        # Structs do not look at their values when they are made.
+        msgspec.convert(msgspec.to_builtins(declaration), wanted)
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
+        return _("its declaration is wrong: {error}").format(error=safe(error))
+    if (said := getattr(declaration, own_name)) != name:
+        return _("its declaration names {name}").format(name=safe(said))
+    if missing := [one for one in operations if not callable(getattr(found, one, None))]:
+        return _("it lacks {operations}").format(operations=", ".join(missing))
+    return ""
 
 
 def shop(platform: str) -> type[ShopConnector]:
@@ -65,21 +130,22 @@ def printer(name: str) -> type[PrinterConnector]:
 
 
 def installed() -> list[dict[str, str]]:
-    """Every installed connector with its package and version; a broken one with its problem."""
+    """Every installed connector with its package and version; one that cannot be used with its problem."""
     rows = []
-    for (kind, name), entry in sorted(_entries().items()):
-        problem = ""
-        try:
-            _load(kind, name)
-        except NoConnector as error:
-            problem = str(error)
-        package = entry.dist
+    for entry in sorted(entry_points(group=GROUP), key=lambda one: (one.name, _package_of(one))):
+        kind, _sep, name = entry.name.partition(".")
+        taken = _entries().get((kind, name))
+        if taken is None or taken == entry:
+            problem = _found(entry)[1]
+        else:
+            package = taken.dist.name if taken.dist else taken.value
+            problem = _("{package} has a connector of that name already").format(package=package)
         rows.append(
             {
                 "kind": kind,
                 "name": name,
-                "package": package.name if package else "",
-                "version": package.version if package else "",
+                "package": entry.dist.name if entry.dist else "",
+                "version": entry.dist.version if entry.dist else "",
                 "problem": problem,
             }
         )

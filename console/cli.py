@@ -29,6 +29,7 @@ def _common() -> argparse.ArgumentParser:
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     from console.actions import ACTIONS
+    from console.keeping import add_parsers as add_keeping
 
     common = _common()
     parser = argparse.ArgumentParser(
@@ -106,12 +107,9 @@ def build_parser() -> argparse.ArgumentParser:
         demo.add_argument("--keep", metavar="FOLDER", help=_("keep the practice database there"))
         demo.add_argument("--ready", action="store_true", help=argparse.SUPPRESS)
         demo.add_argument("--until-stdin-closes", action="store_true", help=argparse.SUPPRESS)
-    add("doctor", _("check the books, the files and the machine"))
-    backup = add("backup", _("copy the database while it is in use, and check the copy"))
-    backup.add_argument("--to", metavar="FOLDER")
+    add_keeping(add)
     config = add("config", _("where things are"))
     config.add_argument("what", choices=("path", "check", "keys"), nargs="?", default="path")
-    add("upgrade", _("bring the database to this program's schema, with a backup first"))
     return parser
 
 
@@ -207,6 +205,10 @@ def _add_setup(add: object) -> None:
     sync.add_argument("--products", action="store_true")
     sync.add_argument("--full", action="store_true")
 
+    from console.proving import add_parser
+
+    add_parser(make("reconcile", _("prove days of shops complete: what the platform lists, what is here, what differs")))
+
     abnormal = make("abnormal", _("orders that could not be taken over")).add_subparsers(dest="action", required=True)
     sub = under(abnormal, "list", _("abnormal orders; --excluded: those left out by the shop's rules"))
     sub.add_argument("--excluded", action="store_true")
@@ -229,6 +231,13 @@ def _add_setup(add: object) -> None:
     under(operator, "remove", _("let somebody work here no longer; history keeps the name")).add_argument("name")
     connector = make("connector", _("installed connectors")).add_subparsers(dest="action", required=True)
     under(connector, "list", _("installed connectors"))
+    sub = under(connector, "new", _("write a connector that works, with its twin and tests, from a template"))
+    sub.add_argument("name")
+    sub.add_argument("--folder", metavar="DIR", default=".", help=_("where to; made where it is missing"))
+    sub.add_argument("--kind", choices=("shop",), default="shop")
+    sub = under(connector, "test", _("hold a connector against its simulated twin, without a network"))
+    sub.add_argument("name", metavar="shop.NAME")
+    sub.add_argument("--case", metavar="TEXT", default="", help=_("only cases with this in their name"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

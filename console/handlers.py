@@ -53,13 +53,18 @@ async def handle(options: Options) -> int:
         "worker": _worker,
         "demo": _demo,
         "practice": _practice,
-        "doctor": _doctor,
-        "backup": _backup,
         "config": _config,
-        "upgrade": _upgrade,
     }
     if options.command in table_:
         return await table_[options.command](options)
+    if options.command in {"doctor", "backup", "restore", "export", "import", "upgrade"}:
+        from console.keeping import handle as keep
+
+        return await keep(options)
+    if options.command == "reconcile":
+        from console.proving import handle as prove
+
+        return await prove(options)
     from console.setting_up import handle as set_up
 
     return await set_up(options)
@@ -74,7 +79,7 @@ def explain(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, ModuleNotFoundError) and error.name == "asyncpg":
         return _("PostgreSQL needs one more package: install shipdeck[postgres].")
-    if any(c.__name__ == "NoConnector" for c in type(error).__mro__):
+    if any(c.__name__ in {"NoConnector", "NotPortable", "OthersConnected"} for c in type(error).__mro__):
         return str(error)
     if isinstance(error, UnicodeDecodeError):
         return _("That is not UTF-8 text.")
@@ -135,12 +140,20 @@ async def _list(options: Options) -> int:
         return 2
     stages = [] if options.stage == "all" else [s for s in Stage if s.word == options.stage]
     async with Reader(place_of(options)) as reader:
-        rows = await listing(reader, terms, stages, options.limit)
+        rows = await _as_seen(reader, options, await listing(reader, terms, stages, options.limit))
     if options.json:
         emit(rows)
     else:
         table(rows, LIST_COLUMNS)
     return 0
+
+
+async def _as_seen(reader: Any, options: Options, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Shipments as whoever asks may see them."""
+    from domain.masking import masked_detail
+    from store.people_views import sees_persons
+
+    return rows if await sees_persons(reader, options.who) else [masked_detail(row) for row in rows]
 
 
 async def _show(options: Options) -> int:
@@ -149,7 +162,8 @@ async def _show(options: Options) -> int:
 
     async with Reader(place_of(options)) as reader:
         ids = await find_ids(reader, options.id)
-        shown = [await detail(reader, i) for i in ids]
+        found = [await detail(reader, i) for i in ids]
+        shown = await _as_seen(reader, options, [one for one in found if one is not None])
     if not shown:
         complain(_("Nothing is found for {text}.").format(text=options.id))
         return 1
@@ -157,7 +171,6 @@ async def _show(options: Options) -> int:
         emit(shown[0] if len(shown) == 1 else shown)
         return 0
     for one in shown:
-        assert one is not None
         _print_detail(one)
     return 0
 
@@ -203,7 +216,7 @@ async def _find(options: Options) -> int:
     async with Reader(place_of(options)) as reader:
         ids = await find_ids(reader, options.text)
         terms = [Term("code", tuple(f"K{i:06d}" for i in ids))] if ids else [Term("", (options.text,))]
-        rows = await listing(reader, terms, (), 200)
+        rows = await _as_seen(reader, options, await listing(reader, terms, (), 200))
     if options.json:
         emit(rows)
     else:
@@ -357,45 +370,6 @@ async def _practice(options: Options) -> int:
     return await run_practice(options)
 
 
-async def _doctor(options: Options) -> int:
-    from pipeline.checkup import checkup
-
-    async with opened(options) as p:
-        found = await checkup(p)
-    if options.json:
-        emit(found)
-    else:
-        table(found["findings"], ("check", "where", "found"))
-        for line in found["notes"]:
-            say(line)
-        say(_("Healthy.") if not found["findings"] else _("{n} defects.").format(n=len(found["findings"])))
-    return 1 if found["findings"] else 0
-
-
-async def _backup(options: Options) -> int:
-    from pathlib import Path
-
-    from domain.clock import now
-    from store.upgrade import backup_file
-
-    place = place_of(options)
-    if place.file is None:
-        complain(_("Back PostgreSQL up with pg_dump; shipdeck copies SQLite files only."))
-        return 1
-    if not place.file.exists():
-        complain(_("There is no database at {file} yet.").format(file=place.file))
-        return 1
-    if options.to:
-        place = Place(place.url, place.file, place.key_file, Path(options.to))
-    made = await asyncio.to_thread(backup_file, place, now)
-    if options.json:
-        emit({"backup": str(made), "bytes": made.stat().st_size})
-    else:
-        say(str(made))
-        say(_("The key file {file} is not in it; keep a copy of that apart.").format(file=place.key_file))
-    return 0
-
-
 async def _config(options: Options) -> int:
     from console.config import config_file, load
 
@@ -431,12 +405,6 @@ async def _config(options: Options) -> int:
     else:
         for name, value in shown.items():
             say(f"{name:<10} {value}")
-    return 0
-
-
-async def _upgrade(options: Options) -> int:
-    async with opened(options, create=True):
-        say(_("The database has this program's schema."))
     return 0
 
 

@@ -24,6 +24,7 @@ from console.wording import (
 )
 from domain.clock import Instant, from_datetime
 from domain.enums import Flag, Stage
+from domain.masking import masked_phone
 from domain.text import safe
 from domain.words import _
 
@@ -36,9 +37,7 @@ def _at(text: str | None) -> Instant | None:
 
 def masked(phone: str) -> str:
     """A phone number as it may stand on a screen others can see: its ends."""
-    digits = safe(phone, 40)
-    first = min(5, len(digits) // 3)
-    return digits if len(digits) < 6 else f"{digits[:first]}{'*' * (len(digits) - first - 3)}{digits[-3:]}"
+    return masked_phone(safe(phone, 40))
 
 
 def detail_lines(

@@ -36,7 +36,9 @@ async def handle(options: Options) -> int:
         "operator": operators.handle,
     }
     if options.command == "connector":
-        return _connectors(options)
+        from console import connector_kit
+
+        return await connector_kit.handle(options)
     # Whoever is changed must be somewhere already.
     makes = options.action == "add" or (options.action == "set" and options.command != "operator")
     async with opened(options, create=makes) as p:
@@ -340,7 +342,7 @@ async def _stock(options: Options, p: Pipeline) -> int:
     return _answer(options, answer, f"{answer['sku']}: {answer['on_hand']} / {answer['reserved']}")
 
 
-# ------------------------------------------------------------------ abnormal orders, connectors
+# ------------------------------------------------------------------ abnormal orders
 
 
 async def _abnormal(options: Options, p: Pipeline) -> int:
@@ -365,11 +367,3 @@ async def _abnormal(options: Options, p: Pipeline) -> int:
         for number, refusal in refused:
             say(f"{number}: {refusal.code}: {safe(refusal.message)}")
     return 1 if refused else 0
-
-
-def _connectors(options: Options) -> int:
-    from connectors import registry
-
-    rows = registry.installed()
-    emit(rows) if options.json else table(rows, ("kind", "name", "package", "version", "problem"))
-    return 0

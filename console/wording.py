@@ -214,6 +214,9 @@ EVENTS: dict[str, str] = {
     "ship_refused": _("shipping refused after the live check"),
     "shipped": _("shipped"),
     "shipped_elsewhere": _("shipped elsewhere"),
+    "shipped_since_backup": _("shipped after the backup this database was restored from"),
+    "goods_short": _("not enough goods to deduct: count them"),
+    "restored": _("database restored"),
     "push_queued": _("the platform will be told"),
     "pushed": _("the platform was told"),
     "tracking_sent": _("the platform has the number"),
@@ -244,6 +247,8 @@ EVENTS: dict[str, str] = {
     "changed_after_shipping": _("changed on the platform after shipping"),
     "after_sale_opened": _("after-sale case opened"),
     "after_sale_withdrawn": _("after-sale case withdrawn"),
+    "difference_found": _("not as the platform lists it"),
+    "difference_repaired": _("found by the proof of its day and put right"),
 }
 
 
@@ -261,6 +266,9 @@ ADDRESS: dict[str, str] = {
 }
 """The fields of an address as people call them."""
 REASONS: dict[str, str] = {
+    "missing": _("on the platform, not here"),
+    "not_listed": _("here, no longer on the platform"),
+    "order_hidden": _("hidden by the platform"),
     "note_unread": _("unread notes"),
     "address_incomplete": _("address"),
     "city_missing": _("address"),

@@ -4,6 +4,7 @@ The thread is started once the first rows are painted; what it needs (SQLAlchemy
 """
 
 import asyncio
+import logging
 import threading
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -32,6 +33,9 @@ class Writer:
         self._pipeline: Pipeline | None = None
         self._opening: asyncio.Lock | None = None
         self._acting: set[asyncio.Task[object]] = set()
+        self._seen: asyncio.Task[None] | None = None
+        self.too_new: Exception | None = None
+        """Set once a newer program has migrated the database: this one must end."""
 
     @property
     def started(self) -> bool:
@@ -50,7 +54,35 @@ class Writer:
         self._opening = asyncio.Lock()
         self._loop.call_soon(self._started.set)
         self._loop.call_soon(_load)
+        self._loop.call_soon(self._show_up)
         self._loop.run_forever()
+
+    def _show_up(self) -> None:
+        assert self._loop is not None
+        self._seen = self._loop.create_task(self._be_seen())
+
+    async def _be_seen(self) -> None:
+        """Be among those who are connected, for as long as the console is open."""
+        from pipeline.presence import be_seen
+        from store.schema import TooNew
+
+        try:
+            await be_seen(await self._opened())
+        except TooNew as error:
+            self.too_new = error
+        except Exception:
+            # Where nothing can be written nobody migrates either; what is typed says why by itself.
+            logging.getLogger("shipdeck.console").info("not seen", exc_info=True)
+
+    async def _opened(self) -> "Pipeline":
+        # A test call to a slow shop must not keep the commands beside it waiting: only the opening is done alone.
+        assert self._opening is not None
+        async with self._opening:
+            if self._pipeline is None:
+                from pipeline.base import Pipeline
+
+                self._pipeline = await Pipeline.open(self._place)
+        return self._pipeline
 
     async def do(self, act: "Callable[[Pipeline], Awaitable[T]]") -> T | Refused:
         """Run `act` over the pipeline; what a person can mend comes back as a refusal in one sentence."""
@@ -62,18 +94,11 @@ class Writer:
     async def _do(self, act: "Callable[[Pipeline], Awaitable[T]]") -> T | Refused:
         from console.handlers import explain
 
-        assert self._opening is not None
         task = asyncio.current_task()
         assert task is not None
         self._acting.add(task)
         try:
-            # A test call to a slow shop must not keep the commands beside it waiting: only the opening is done alone.
-            async with self._opening:
-                if self._pipeline is None:
-                    from pipeline.base import Pipeline
-
-                    self._pipeline = await Pipeline.open(self._place)
-            return await act(self._pipeline)
+            return await act(await self._opened())
         except Exception as error:
             sentence = explain(error)
             if sentence is not None:
@@ -94,6 +119,9 @@ class Writer:
         async def end() -> None:
             if self._acting:
                 await asyncio.wait(self._acting, timeout=PATIENCE_S)
+            if self._seen is not None:
+                self._seen.cancel()
+                await asyncio.wait({self._seen}, timeout=PATIENCE_S)
             if self._pipeline is not None:
                 await self._pipeline.aclose()
                 self._pipeline = None

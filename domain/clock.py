@@ -3,7 +3,8 @@
 import calendar
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock_time
 from zoneinfo import ZoneInfo
 
 Instant = int
@@ -47,3 +48,24 @@ def months_before(at: Instant, months: int, zone: str) -> Instant:
     year, month = divmod(month0, 12)
     day = min(local.day, calendar.monthrange(year, month + 1)[1])
     return from_datetime(local.replace(year=year, month=month + 1, day=day))
+
+
+def day_of(at: Instant, zone: str) -> date:
+    """The calendar day that `at` lies on in `zone`."""
+    return to_datetime(at).astimezone(ZoneInfo(zone)).date()
+
+
+def day_start(day: date, zone: str) -> Instant:
+    """The first instant of a calendar day in `zone`; one day ends where the next begins, 23, 24 or 25 hours later."""
+    return from_datetime(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)))
+
+
+def next_time(after: Instant, clock: str, zone: str) -> Instant:
+    """The next time that clocks in `zone` show `HH:MM`; where they skip it, as much later as they were put forward."""
+    hours, minutes = (int(part) for part in clock.split(":"))
+    day = day_of(after, zone)
+    while True:
+        at = from_datetime(datetime.combine(day, clock_time(hours, minutes), ZoneInfo(zone)))
+        if at > after:
+            return at
+        day += timedelta(days=1)

@@ -69,6 +69,12 @@ def is_lead(op: Operator) -> bool:
     return op.role in {Role.OWNER, Role.ADMIN} or (op.role is Role.OPERATOR and op.lead)
 
 
+def sees_persons(op: Operator) -> bool:
+    """May this person see phone numbers, e-mail and street addresses whole? Whoever works with parcels must; a viewer
+    sees them masked, unless the right of a lead was given."""
+    return op.active and (op.role is not Role.VIEWER or op.lead)
+
+
 def may_change(op: Operator) -> Refused | None:
     """Why this person may change nothing, or None."""
     if op.role is Role.VIEWER:

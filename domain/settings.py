@@ -57,6 +57,10 @@ class ShopSettings(Struct, frozen=True, omit_defaults=True):
     """Seconds between two reads of the orders."""
     products_every_s: int = 86400
     """Seconds between two reads of the products."""
+    reconcile_at: str = "03:00"
+    """When (HH:MM in the shop's zone) the last days are proved complete and repaired; empty = never."""
+    redact_after: int = 0
+    """Days after shipping or closing after which buyer, address, notes, payload and label are erased; 0 = never."""
     send_tracking: str = "waybill"
     """Which number the platform gets where a carrier gives two: waybill or tracking."""
 
@@ -68,6 +72,7 @@ _RANGES = {
     "grace_s": (0, 3600),
     "orders_every_s": (1, 86_400),
     "products_every_s": (60, 604_800),
+    "redact_after": (0, 3650),
 }
 _CHOICES = {
     "require_contact": {"yes", "no", "default"},
@@ -103,7 +108,7 @@ def changed(settings: ShopSettings, name: str, value: str) -> ShopSettings | Ref
     elif name in _CHOICES and value not in _CHOICES[name]:
         choices = ", ".join(sorted(_CHOICES[name]))
         return Refused("bad_setting", _("{name} is one of {choices}.").format(name=name, choices=choices), name)
-    elif name == "cut_off" and value and not _is_time(value):
+    elif name in {"cut_off", "reconcile_at"} and value and not _is_time(value):
         return Refused("bad_setting", _("{name} is a time like 15:00.").format(name=name), name)
     elif name == "working_days" and (not value or set(value) - set("1234567")):
         return Refused("bad_setting", _("{name} are digits from 1 (Monday) to 7.").format(name=name), name)

@@ -38,6 +38,7 @@ class Directory(Struct, frozen=True):
     services: dict[int, ServiceFacts]
     warehouse_id: int
     install: str
+    earlier: tuple[tuple[int, str], ...]
     printer_id: int
 
 
@@ -95,6 +96,7 @@ class Pipeline:
             services,
             await accounts.default_warehouse_id(tx),
             await accounts.installed(tx),
+            await accounts.earlier_installs(tx),
             next((p.id for p in printers if p.checked_at is not None), 0),
         )
 

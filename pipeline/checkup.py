@@ -1,21 +1,45 @@
-"""The doctor: are the books whole, the files private, the machine fit, nothing stuck?"""
+"""The doctor: is the file whole, are the books, the files private, the machine fit, nothing stuck, the backups fresh?
+
+It only reads, opens nothing for writing and goes on where a check cannot be made, so that it also works on a damaged
+file and in a folder that may not be written.
+"""
 
 import shutil
 import sqlite3
 import stat
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
-from domain.clock import HOUR, MINUTE
+from msgspec import Struct, structs
+
+from domain.clock import DAY, HOUR, MINUTE, SECOND, Clock, now
+from domain.text import safe
 from domain.words import _
 from pipeline.base import Pipeline
-from store import accounts
-from store.doctor import Finding, examine, standing
-from store.sealing import KeyMissing, WrongKey
+from store import doctor, remembered
+from store.place import Place, newest_backup
+from store.reader import Reader
+from store.schema import HEAD, Damaged, NothingThere, TooNew, revision_of
+from store.sealing import KeyMissing, Sealer, WrongKey
 
 STUCK_MS = 15 * MINUTE
 """An effect this long overdue means that no worker runs."""
-WAL_RACE_FIXED = ((3, 51, 3), (3, 53, 0))
+SKEW_MS = 60 * SECOND
+ROOM = 200 * 1024 * 1024
+LARGE_WAL = 64 * 1024 * 1024
 WAL_RACE_BACKPORTS = {(3, 44): 6, (3, 50): 7}
+
+
+class Line(Struct, frozen=True):
+    """One check and how it went: `ok`, `warn` (to be known) or `bad` (a broken promise, exit code 1)."""
+
+    check: str
+    level: str
+    code: str = ""
+    where: str = ""
+    found: str = ""
+    todo: str = ""
 
 
 def wal_race(version: tuple[int, int, int]) -> bool:
@@ -26,64 +50,208 @@ def wal_race(version: tuple[int, int, int]) -> bool:
 
 
 async def checkup(p: Pipeline) -> dict[str, Any]:
-    """Everything found: `findings` are defects, `notes` are things to know."""
-    async with p.store.reading() as tx:
-        found = await examine(tx)
-        waits = await standing(tx, STUCK_MS)
-    notes = []
-    for row in waits.stuck:
-        notes.append(_("{n} {op} effects wait for over 15 minutes: is a worker running?").format(n=row.n, op=row.op))
-    if waits.parked:
-        notes.append(_("{n} effects are parked for a person.").format(n=waits.parked))
-    for row in waits.paused:
-        notes.append(
-            _("{account} is paused: {code} {message}").format(
-                account=row.account, code=row.paused_code, message=row.message
-            )
-        )
-    for row in waits.late:
-        age = _("never") if not row.ok_at else f"{(p.clock() - row.ok_at) // HOUR} h"
-        notes.append(
-            _("{account} {kind}: last good sync {age} ago.").format(account=row.account, kind=row.kind, age=age)
-        )
-    found.extend(_files(p))
-    found.extend(await _secrets(p))
-    if p.store.dialect == "sqlite":
-        version = sqlite3.sqlite_version_info
-        if wal_race((version[0], version[1], version[2])):
-            notes.append(
-                _(
-                    "SQLite {version} has a rare WAL race (fixed in 3.51.3); only the worker checkpoints, keep backups."
-                ).format(version=sqlite3.sqlite_version)
-            )
+    """Examine the database of an open pipeline."""
+    return await examine_place(p.store.place, p.clock)
+
+
+async def examine_place(place: Place, clock: Clock = now) -> dict[str, Any]:
+    """Every check as a line (`checks`); `findings` are the bad ones, `notes` the sentences of those to be known.
+
+    Raises `NothingThere` where there is no database at all.
+    """
+    lines = _machine(place)
+    try:
+        if place.file is not None and not revision_of(place):
+            raise NothingThere(_("There is no database at {file} yet.").format(file=place.file))
+        async with Reader(place) as reader:
+            lines += await _books(place, reader, clock)
+    except (Damaged, sqlite3.DatabaseError) as error:
+        lines.insert(0, _damaged("database opens", error))
+    except TooNew as error:
+        lines.insert(0, Line("schema", "bad", "too_new", found=str(error), todo=_("Install that version.")))
     return {
-        "findings": [{"check": f.check, "where": f.where, "found": f.found} for f in found],
-        "notes": notes,
+        "checks": [structs.asdict(line) for line in lines],
+        "findings": [structs.asdict(line) for line in lines if line.level == "bad"],
+        "notes": [line.found for line in lines if line.level == "warn"],
         "sqlite": sqlite3.sqlite_version,
     }
 
 
-async def _secrets(p: Pipeline) -> list[Finding]:
-    """Does every kept secret open with the key file that is there?"""
-    found = []
-    async with p.store.reading() as tx:
-        for account in await accounts.secret_accounts(tx):
-            try:
-                await accounts.get_secrets(tx, p.sealer, account)
-            except (KeyMissing, WrongKey) as error:
-                found.append(Finding("secrets open", account, str(error)))
-    return found
+def _damaged(check: str, error: Exception) -> Line:
+    todo = _("Change nothing. Restore the newest backup, or save what is readable: shipdeck doctor --salvage NEWFILE")
+    return Line(check, "bad", "damaged", found=safe(error, 300), todo=todo)
 
 
-def _files(p: Pipeline) -> list[Finding]:
-    found = []
-    for path in (p.store.place.file, p.store.place.key_file):
-        if path is not None and path.exists():
+# ------------------------------------------------------------------ what the database says
+
+
+async def _books(place: Place, reader: Reader, clock: Clock) -> list[Line]:
+    lines: list[Line] = []
+
+    async def run(check: str, work: Callable[[], Awaitable[list[Line]]]) -> None:
+        try:
+            lines.extend(await work() or [Line(check, "ok")])
+        except sqlite3.DatabaseError as error:
+            lines.append(_damaged(check, error))
+
+    if place.file is not None:
+        await run("schema", lambda: _schema(place))
+        await run("file is whole", lambda: _whole(reader))
+    for name in doctor.CHECKS:
+        await run(name, lambda name=name: _promise(reader, name))  # type: ignore[misc]
+    await run("secrets open", lambda: _secrets(reader, place))
+    await run("nothing waits", lambda: _waiting(reader, clock))
+    await run("backups are fresh", lambda: _backups(reader, place, clock))
+    return lines
+
+
+async def _schema(place: Place) -> list[Line]:
+    found = revision_of(place)
+    if found == HEAD:
+        return []
+    text = _("The schema is {found}; whatever writes brings it to {head}.").format(found=found, head=HEAD)
+    return [Line("schema", "warn", "old_schema", found=text, todo="shipdeck upgrade")]
+
+
+async def _whole(reader: Reader) -> list[Line]:
+    todo = _("Restore the newest backup, or save what is readable: shipdeck doctor --salvage NEWFILE")
+    codes = {"file is whole": "not_whole", "references hold": "dangling"}
+    return [Line(f.check, "bad", codes[f.check], f.where, f.found, todo) for f in await doctor.whole(reader)]
+
+
+async def _promise(reader: Reader, name: str) -> list[Line]:
+    todo = _("A defect of shipdeck: report it with doctor --bundle.")
+    return [Line(f.check, "bad", "books_differ", f.where, f.found, todo) for f in await doctor.findings(reader, name)]
+
+
+async def _secrets(reader: Reader, place: Place) -> list[Line]:
+    sealer, lines = Sealer(place.key_file), dict[str, Line]()
+    for row in await doctor.sealed(reader):
+        try:
+            sealer.open(row["account"], row["field"], bytes(row["sealed"]))
+        except (KeyMissing, WrongKey) as error:
+            todo = _("Put the key file back, or give the secrets again.")
+            lines[row["account"]] = Line("secrets open", "bad", "key_missing", row["account"], str(error), todo)
+    return list(lines.values())
+
+
+async def _waiting(reader: Reader, clock: Clock) -> list[Line]:
+    at = clock()
+    s = await doctor.standing(reader, at, STUCK_MS)
+    lines = []
+
+    def warn(check: str, code: str, found: str, todo: str = "", where: str = "") -> None:
+        lines.append(Line(check, "warn", code, where, found, todo))
+
+    for row in s.stuck:
+        text = _("{n} {op} effects wait for over 15 minutes: is a worker running?").format(n=row["n"], op=row["op"])
+        warn("nothing is stuck", "effects_stuck", text, "shipdeck worker" if not s.workers else "shipdeck shop list")
+    if s.parked:
+        text = _("{n} effects are parked for a person.").format(n=s.parked)
+        warn("nothing is stuck", "effects_parked", text, "shipdeck list all --where trouble:yes")
+    for row in s.paused:
+        words = _("{account} is paused: {code} {message}")
+        text = words.format(account=row["account"], code=row["paused_code"], message=row["message"])
+        warn("accounts work", "account_paused", text, "shipdeck shop check | carrier check", row["account"])
+    for row in s.late:
+        age = _("never") if not row["ok_at"] else f"{(at - row['ok_at']) // HOUR} h"
+        text = _("{account} {kind}: last good sync {age} ago.").format(
+            account=row["account"], kind=row["kind"], age=age
+        )
+        warn("shops are read", "sync_late", text, "shipdeck sync", row["account"])
+    if s.unread:
+        text = _("{n} shops are still to be read anew after the restore; nothing is sent to them before.")
+        warn("shops are read", "restoring", text.format(n=s.unread), "shipdeck worker")
+    if s.ahead > SKEW_MS:
+        text = _("Rows of the database are {n} s ahead of this machine's clock.").format(n=s.ahead // SECOND)
+        warn("clocks agree", "clock_off", text, _("Set the clock; signed calls are refused."))
+    for row in s.skewed:
+        account = str(row["key"]).partition(":")[2]
+        text = _("The clock of {account} is {n} s off this machine's.").format(
+            account=account, n=abs(int(row["value"])) // SECOND
+        )
+        warn("clocks agree", "clock_off", text, _("Set the clock; signed calls are refused."), account)
+    return lines
+
+
+async def _backups(reader: Reader, place: Place, clock: Clock) -> list[Line]:
+    if place.file is None:
+        return []
+    known = await remembered.read(reader)
+    at, newest, lines = clock(), newest_backup(place), list[Line]()
+    if await doctor.is_practice(reader):
+        return []
+    if newest is None:
+        text = _("There is no backup.")
+        lines.append(Line("backups are fresh", "warn", "no_backup", str(place.backups), text, "shipdeck backup"))
+    elif at - newest > DAY + 12 * HOUR:
+        text = _("The newest backup is {n} h old.").format(n=(at - newest) // HOUR)
+        lines.append(Line("backups are fresh", "warn", "backup_old", str(place.backups), text, "shipdeck backup"))
+    if not known.second:
+        text = _("No copy goes to a second place: a lost disk takes books and backups with it.")
+        lines.append(
+            Line("a copy elsewhere", "warn", "no_second_place", found=text, todo="shipdeck backup --second FOLDER")
+        )
+    elif known.copy_old(at):
+        age = f"{(at - known.second_at) // HOUR} h" if known.second_at else _("never")
+        text = _("The newest copy in the second place: {age}.").format(age=age)
+        lines.append(Line("a copy elsewhere", "warn", "backup_copy_old", known.second, text, "shipdeck backup"))
+    if known.failed:
+        lines.append(Line("backups are fresh", "warn", "backup_failed", found=known.failed, todo="shipdeck backup"))
+    return lines
+
+
+# ------------------------------------------------------------------ what the machine says
+
+
+def _machine(place: Place) -> list[Line]:
+    lines = [*_private(place), *_room(place)]
+    if place.file is not None:
+        version = sqlite3.sqlite_version_info
+        if wal_race((version[0], version[1], version[2])):
+            text = _(
+                "SQLite {version} has a rare WAL race (fixed in 3.51.3); only the worker checkpoints, keep backups."
+            )
+            lines.append(Line("SQLite", "warn", "wal_race", found=text.format(version=sqlite3.sqlite_version)))
+        else:
+            lines.append(Line("SQLite", "ok", found=sqlite3.sqlite_version))
+    return lines
+
+
+def _private(place: Place) -> list[Line]:
+    files = [place.key_file]
+    if place.file is not None:
+        files += [place.file, *(Path(f"{place.file}{end}") for end in ("-wal", "-shm"))]
+        files += [place.file.parent / "worker.log", *place.backups.glob("*.sqlite")]
+    lines = []
+    for path in files:
+        try:
             mode = stat.S_IMODE(path.stat().st_mode)
-            if mode & 0o077:
-                found.append(Finding("files are private", str(path), oct(mode)))
-    if p.store.place.file is not None:
-        free = shutil.disk_usage(p.store.place.file.parent).free
-        if free < 200 * 1024 * 1024:
-            found.append(Finding("disk has room", str(p.store.place.file.parent), f"{free // 2**20} MB"))
-    return found
+        except OSError:
+            continue
+        if mode & 0o077:
+            todo = f"chmod 600 {path}"
+            lines.append(Line("files are private", "bad", "readable_by_others", str(path), oct(mode), todo))
+    return lines or [Line("files are private", "ok")]
+
+
+def _room(place: Place) -> list[Line]:
+    if place.file is None:
+        return []
+    lines = []
+    for folder in dict.fromkeys((place.file.parent, place.backups if place.backups.is_dir() else place.file.parent)):
+        try:
+            free = shutil.disk_usage(folder).free
+        except OSError:
+            continue
+        if free < ROOM:
+            text = f"{free // 2**20} MB"
+            lines.append(Line("disk has room", "bad", "disk_low", str(folder), text, _("Make room.")))
+    try:
+        wal = Path(f"{place.file}-wal").stat().st_size
+    except OSError:
+        wal = 0
+    if wal > LARGE_WAL:
+        text = _("The write-ahead log has {n} MB: is a worker running?").format(n=wal // 2**20)
+        lines.append(Line("disk has room", "warn", "wal_large", found=text, todo="shipdeck worker"))
+    return lines or [Line("disk has room", "ok")]

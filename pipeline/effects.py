@@ -15,7 +15,7 @@ from msgspec import Struct
 from sqlalchemy.exc import DBAPIError
 
 from connectors.contract import Repeat
-from connectors.http import WireError
+from connectors.http import WireError, turned_away
 from connectors.registry import NoConnector
 from domain.clock import MINUTE, SECOND
 from domain.enums import EffectState, Op
@@ -245,6 +245,7 @@ class AccountRunner:
                     by_op.setdefault(job.effect.op, []).append(settled)
             for op, group in by_op.items():
                 await self.handlers[op].record(self.p, tx, group)
+            step("effect.writing")
             ended = {EffectState.DONE, EffectState.FAILED, EffectState.PARKED}
             return sum(s.state in ended for group in by_op.values() for s in group)
 
@@ -258,6 +259,13 @@ class AccountRunner:
         repeat, settle_ms = handler.repeat(self.p, self.account, e.op.value)
         state, due, code, message = EffectState.DONE, tx.now, "", ""
         reset = False
+        given_up = e.code == "accepted" and tx.now - e.created_at > GIVE_UP_MS
+        if given_up and isinstance(outcome, Accepted | Unknown | NotFound):
+            outcome = Unknown("number_late", _("Nothing has come for 24 hours: ask them, or abandon it."))
+        repeated = e.unknown or (e.attempts > 0 and e.code != "looked_not_found")
+        if repeated and isinstance(outcome, Refused) and turned_away(outcome) and e.op is not Op.CHECK:
+            # An earlier try may have acted, and who turns this one away does not know of that one.
+            outcome = Unauthorised(outcome.code, outcome.message)
         match outcome:
             case NotActed(code=code, message=message, retry_after_ms=wait):
                 if e.op is Op.CHECK and code not in {"throttled", "lease_lost"}:
@@ -276,6 +284,8 @@ class AccountRunner:
                 if e.code == "accepted":
                     code = "accepted"
                 self._halted = True
+            case Unknown(code=code, message=message) if given_up:
+                state = EffectState.PARKED
             case Unknown(code=code, message=message):
                 await self._troubled_by(tx, code, message)
                 if repeat is Repeat.NEITHER:
@@ -286,7 +296,7 @@ class AccountRunner:
                     state = EffectState.UNKNOWN
                     due = tx.now + min(settle_ms, self._backoff(e.looks))
                 if e.code == "accepted":
-                    state, code = EffectState.QUEUED, "accepted"
+                    state, code, due = EffectState.QUEUED, "accepted", tx.now + ACCEPTED_STEPS[-1]
             case NotFound():
                 since = e.unknown_since or tx.now
                 if e.code == "accepted":
@@ -299,9 +309,6 @@ class AccountRunner:
                     due = max(since + settle_ms, tx.now + min(settle_ms, SECOND))
             case Refused(code=code, message=message):
                 state = EffectState.FAILED
-            case Accepted() if tx.now - e.created_at > GIVE_UP_MS:
-                outcome = Unknown("number_late", _("Nothing has come for 24 hours: ask them, or abandon it."))
-                state, code, message = EffectState.PARKED, outcome.code, outcome.message
             case Accepted(poll_at=poll_at):
                 state, code = EffectState.QUEUED, "accepted"
                 due = max(poll_at, tx.now)

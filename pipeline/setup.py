@@ -20,7 +20,7 @@ from domain.records import Address
 from domain.results import NotActed, Refused, Unauthorised, Unknown
 from domain.settings import CALL_SETTINGS, ShopSettings, call_setting, changed, is_setting
 from domain.words import _
-from pipeline import persons
+from pipeline import completeness, persons
 from pipeline.base import Pipeline, load_settings
 from pipeline.sync import policy_of
 from store import accounts, leases, outbox, shops
@@ -133,7 +133,7 @@ async def _wanted(
     sorted_fields = _sort_fields(kind.declaration.fields, given, secrets, shop=True)
     if isinstance(sorted_fields, Refused):
         return sorted_fields
-    settings, sealed = sorted_fields
+    settings, sealed = {**kind.declaration.begins_with, **sorted_fields[0]}, sorted_fields[1]
     before = await _bound_before(p, platform, name, settings)
     if isinstance(before, Refused):
         return before
@@ -205,9 +205,11 @@ async def add_shop(
             shop_id = before
             await shops.bind_again(tx, shop_id, settings)
         account = f"shop:{shop_id}"
+        await accounts.update(tx, "shop", shop_id, {"expires_at": checked.expires_at})
         await accounts.set_secrets(tx, p.sealer, account, wanted.secrets)
         await accounts.set_task(tx, account, "orders", policy.orders_every_s * SECOND, tx.now)
         await accounts.set_task(tx, account, "products", policy.products_every_s * SECOND, tx.now)
+        await completeness.schedule(tx, account, policy.reconcile_at, _zone(checked.zone))
     return Set(shop_id, name, checked)
 
 
@@ -261,6 +263,11 @@ def _zone(name: str) -> str:
     return name
 
 
+def _found(tx: Tx, checked: Checked) -> dict[str, Any]:
+    """What a good test call says about a shop that is there."""
+    return {"checked_at": tx.now, "currency": checked.currency, "expires_at": checked.expires_at}
+
+
 async def check_shop(p: Pipeline, shop_id: int) -> Checked | Refused:
     """Test a bound shop's connection; success takes it out of a pause at once."""
     try:
@@ -270,7 +277,7 @@ async def check_shop(p: Pipeline, shop_id: int) -> Checked | Refused:
         return refused(error)
     async with p.store.transaction() as tx:
         await outbox.resume(tx, f"shop:{shop_id}")
-        await accounts.update(tx, "shop", shop_id, {"checked_at": tx.now, "currency": checked.currency})
+        await accounts.update(tx, "shop", shop_id, _found(tx, checked))
     return checked
 
 
@@ -328,6 +335,8 @@ async def set_shop(
         await accounts.set_secrets(tx, p.sealer, f"shop:{shop_id}", secrets)
         for kind, every in (("orders", policy.orders_every_s), ("products", policy.products_every_s)):
             await accounts.set_task(tx, f"shop:{shop_id}", kind, every * SECOND, tx.now)
+        if "reconcile_at" in given:
+            await completeness.schedule(tx, f"shop:{shop_id}", policy.reconcile_at, row.zone)
     p.forget(f"shop:{shop_id}")
     return dict(settings)
 
@@ -360,7 +369,7 @@ async def rebind_shop(
         return done
     async with p.store.transaction() as tx:
         await outbox.resume(tx, f"shop:{shop_id}")
-        await accounts.update(tx, "shop", shop_id, {"checked_at": tx.now, "currency": checked.currency})
+        await accounts.update(tx, "shop", shop_id, _found(tx, checked))
     return checked
 
 

@@ -1,4 +1,7 @@
-"""Named steps of everything that may be interrupted, so that tests can kill or freeze the process at each of them."""
+"""Named steps of everything that may be interrupted, so that tests can kill or freeze the process at each of them.
+
+A step `….writing` lies inside a write transaction, right before its commit; all others lie between transactions.
+"""
 
 from collections.abc import Callable
 

@@ -87,9 +87,9 @@ def policy_of(shop: ShopFacts, currency: str, connected_at: Instant) -> ImportPo
 
 
 def writes_delivery(shop: ShopFacts) -> bool:
-    """ROA-40, ROA-42: delivery details become a comment, but not for WooCommerce."""
+    """ROA-40: delivery details become a comment, where neither the platform nor the shop says otherwise."""
     if shop.settings.delivery_comment == "default":
-        return shop.platform != "woocommerce"
+        return registry.shop(shop.platform).declaration.delivery_comment
     return shop.settings.delivery_comment == "yes"
 
 
@@ -356,6 +356,15 @@ async def _take_change(tx: Tx, directory: Directory, shop: ShopFacts, order_id: 
         wanted = {line: n for line, n in wanted.items() if n > 0}
         if wanted and incoming.order.status not in {OrderStatus.SHIPPED, OrderStatus.COMPLETED}:
             await _grow(tx, directory, shop, order_id, wanted)
+
+
+async def take_gone(p: Pipeline, tx: Tx, order_ids: Sequence[int]) -> None:
+    """Orders that the platform has deleted: what it said of them last stays, their shipments are brought in line."""
+    directory = await p.directory(tx)
+    for order_id in order_ids:
+        await intake.mark_deleted(tx, order_id)
+        await add_events(tx, [(None, order_id, "order_changed", {"fields": ["status"]})], "")
+        await bring_in_line(tx, directory, order_id, Difference(status=True))
 
 
 async def _grow(tx: Tx, directory: Directory, shop: ShopFacts, order_id: int, wanted: dict[int, int]) -> None:

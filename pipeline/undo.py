@@ -68,14 +68,15 @@ async def _reverse(tx: Tx, f: ShipmentFacts, row: Any, undone_id: int, x: Contex
     if sent.printed:
         return Refused("printed", _("That batch printed; paper cannot be taken back."))
     before = from_json(row.before)
+    if before["final"]:
+        return Refused("not_undoable", _("This command has no undo; use its opposite."))
     if _has_sent(f, undone_id, before, sent):
         return Refused("already_sent", _("What it queued has already been sent."))
     old: dict[str, Any] = before["set"]
     if old.get("status") == Status.CHECKING.value:
         # The check it stood in is over; before it there was stock.
         old["status"] = Status.IN_STOCK.value
-    kept = Flag.KEPT in f.flags and not old.get("flags", Flag.KEPT) & Flag.KEPT
-    if before["final"] or kept:
+    if Flag.KEPT in f.flags and not old.get("flags", Flag.KEPT) & Flag.KEPT:
         return Refused("not_undoable", _("This command has no undo; use its opposite."))
     if refused := _taken_meanwhile(f, old):
         return refused

@@ -87,6 +87,10 @@ class WaybillHandler:
     async def _look(self, p: Pipeline, job: Job) -> Outcome:
         prepared: Prepared = job.prepared
         connector = await p.carrier(prepared.carrier_id)
+        if prepared.number and connector.declaration.number_way is not NumberWay.POOL:
+            # Only its label is still to come. Not every carrier could say the number again.
+            known = Numbered(prepared.number)
+            return await _with_label(p, prepared.carrier_id, prepared.request, known, job.effect.attempts)
         found: LookupOutcome = await connector.lookup(prepared.request)
         if isinstance(found, Accepted):
             step = ACCEPTED_STEPS[min(job.effect.attempts, len(ACCEPTED_STEPS) - 1)]
@@ -182,7 +186,9 @@ async def _claim_number(p: Pipeline, prepared: Prepared) -> str | None:
         return await accounts.claim_pool_number(tx, prepared.carrier_id, prepared.request.reference)
 
 
-async def _with_label(p: Pipeline, carrier_id: int, request: WaybillRequest, outcome: Any) -> Outcome:
+async def _with_label(
+    p: Pipeline, carrier_id: int, request: WaybillRequest, outcome: Any, tries: int = 0
+) -> Outcome:
     """A number counts when its label is there too; a label that comes later is asked for again."""
     if not isinstance(outcome, Numbered):
         return outcome
@@ -193,9 +199,16 @@ async def _with_label(p: Pipeline, carrier_id: int, request: WaybillRequest, out
     if isinstance(label, Label):
         return Obtained(outcome, label)
     if isinstance(label, NotActed):
-        return Accepted(p.clock() + (label.retry_after_ms or 2 * SECOND), outcome.number)
+        wait = label.retry_after_ms or (ACCEPTED_STEPS[min(tries, len(ACCEPTED_STEPS)) - 1] if tries else 2 * SECOND)
+        return LabelAwaited(p.clock() + wait, outcome.number, numbered=outcome)
     # The number is bought; only its label is missing. It must not look like a refusal of the number.
     return LabelRefused(outcome, label)
+
+
+class LabelAwaited(Accepted, frozen=True, tag=True, kw_only=True):
+    """The carrier gave a number; its label comes later. The number is kept at once: it has been paid for."""
+
+    numbered: Numbered
 
 
 class LabelRefused(Struct, frozen=True, tag=True):
@@ -250,14 +263,16 @@ async def _follow(tx: Tx, s: Settled) -> _Answer:
     waybill_id, state = s.job.effect.waybill_id or 0, s.state
     match s.outcome:
         case Obtained(numbered=numbered, label=label):
-            await _store_number(tx, waybill_id, numbered)
+            await _store_number(tx, s.job, numbered)
             await parcels.keep_label(tx, waybill_id, label.media, label.data, label.pages)
             return _Answer(_status(Status.OBTAINED, "waybill_obtained"), obtained=True, came=True)
         case LabelRefused(numbered=numbered, why=why):
-            await _store_number(tx, waybill_id, numbered)
+            await _store_number(tx, s.job, numbered)
             await set_waybill(tx, waybill_id, {"code": why.code, "reason": why.message[:500]})
             return _Answer(_status(Status.OBTAINED, "waybill_obtained", why.code, why.message), came=True)
         case Accepted():
+            if isinstance(s.outcome, LabelAwaited):
+                await _store_number(tx, s.job, s.outcome.numbered)
             await set_waybill(tx, waybill_id, {"state": WaybillState.WAITING.value})
             return _Answer(_status(Status.WAITING, "waybill_accepted") if s.job.effect.code != "accepted" else None)
         case Refused(code=code, message=message, field=field):
@@ -282,22 +297,17 @@ def _status(status: Status, event: str, code: str = "", reason: str = "") -> Cha
     return Change(set={"status": status.value, "code": code, "reason": reason[:500]}, events=((event, data),))
 
 
-async def _store_number(tx: Tx, waybill_id: int, n: Numbered) -> None:
-    await set_waybill(
-        tx,
-        waybill_id,
-        {
-            "state": WaybillState.OBTAINED.value,
+async def _store_number(tx: Tx, job: Job, n: Numbered) -> None:
+    values: dict[str, Any] = {"state": WaybillState.OBTAINED.value, "obtained_at": tx.now, "code": "", "reason": ""}
+    if n.number != job.prepared.number or n.tracking or n.carrier_order:
+        values |= {
             "number": n.number,
             "tracking": n.tracking,
             "carrier_order": n.carrier_order,
             "cost_minor": n.cost_minor,
             "cost_currency": n.cost_currency,
-            "obtained_at": tx.now,
-            "code": "",
-            "reason": "",
-        },
-    )
+        }
+    await set_waybill(tx, job.effect.waybill_id or 0, values)
 
 
 async def _facts(tx: Tx, directory: Directory, ids: Sequence[int]) -> dict[int, ShipmentFacts]:

@@ -21,7 +21,7 @@ from domain.clock import MINUTE, SECOND
 from domain.enums import Op
 from domain.results import Unauthorised
 from domain.words import _
-from pipeline import printing, ship, waybills
+from pipeline import backing_up, completeness, erasing, printing, restoring, ship, waybills
 from pipeline.base import Pipeline
 from pipeline.commands import work_off
 from pipeline.effects import AccountRunner, Handler, Held
@@ -31,12 +31,17 @@ from store import accounts, batches, leases, outbox
 from store.counters import fold_counters
 from store.database import Tx
 from store.reader import Watch
+from store.restored import READ_ORDERS
+from store.schema import TooNew
 from store.sealing import KeyMissing, WrongKey
+from store.upgrade import still_fits
 
 log = logging.getLogger("shipdeck.worker")
 
 TICK_S = 1.0
 POLL_S = 0.1
+SKEW_MS = MINUTE
+"""A clock that is off by more is named by the doctor."""
 FINISH_S = 30.0
 """How long a worker that is asked to finish still serves what is due, beyond its jobs."""
 
@@ -103,8 +108,13 @@ class Worker:
         self._wake.set()
 
     async def _beat(self) -> None:
-        async with self.p.store.transaction() as tx:
-            await leases.beat(tx, self.owner, self.started_at, version("shipdeck"))
+        try:
+            async with self.p.store.transaction() as tx:
+                await still_fits(tx)
+                await leases.beat(tx, self.owner, self.started_at, version("shipdeck"))
+        except TooNew as error:
+            log.error("%s", error)
+            self.ask_to_stop()
 
     async def _tidy(self) -> None:
         """Fold PostgreSQL's counter deltas, forget dead workers, write the WAL back."""
@@ -112,6 +122,8 @@ class Worker:
             await fold_counters(tx)
             await leases.forget_workers(tx, 60 * MINUTE)
         await self.p.store.checkpoint()
+        await erasing.daily(self.p)
+        await backing_up.nightly(self.p, self.owner)
 
     async def _listen(self) -> None:
         """Wake up as soon as another process has committed something."""
@@ -204,8 +216,11 @@ class Worker:
         held = await Held.take(self.p, account, self.owner)
         if held is None:
             return
-        syncing = asyncio.create_task(self._sync(account, held.fence))
+        syncing: asyncio.Task[None] | None = None
         try:
+            if not await restoring.may_send(self.p, account, held.fence):
+                return
+            syncing = asyncio.create_task(self._sync(account, held.fence))
             while True:
                 # A long import must not keep pushes waiting: effects are served beside it.
                 await AccountRunner(self.p, held, HANDLERS, self.stop).run()
@@ -216,13 +231,17 @@ class Worker:
         except (KeyMissing, WrongKey) as error:
             log.error("%s", error)
             await self._put_off(account, "key_missing", str(error))
+        except NoConnector as error:
+            log.error("%s", error)
+            await self._put_off(account, "no_connector", str(error))
         except Exception as error:
             # A defect of ours: said whole, shown at the account, tried again later.
             log.exception("serving %s failed", account)
             await self._put_off(account, "own_error", type(error).__name__)
         finally:
-            syncing.cancel()
-            await asyncio.wait({syncing})
+            if syncing is not None:
+                syncing.cancel()
+                await asyncio.wait({syncing})
             await held.release()
 
     async def _put_off(self, account: str, code: str, message: str) -> None:
@@ -263,14 +282,23 @@ async def sync_account(p: Pipeline, account: str, kind: str, fence: int, *, full
     step(f"sync.{kind}")
     try:
         if kind == "orders":
-            counts = await OrderSync(p, shop_id, account, fence).run(full=full)
+            anew = await restoring.to_read(p, account)
+            if anew == READ_ORDERS:
+                await restoring.read_open(p, account, fence)
+            counts = await OrderSync(p, shop_id, account, fence).run(full=full or bool(anew))
+            if anew:
+                await restoring.ends(p, account, fence)
             seen, changed = counts.seen, counts.new + counts.changed
+        elif kind == completeness.TASK:
+            seen = await completeness.nightly(p, shop_id, fence)
         else:
             seen = await sync_products(p, shop_id, account, fence)
     except WireError as error:
         code, message, paused = error.outcome.code, error.outcome.message, isinstance(error.outcome, Unauthorised)
     except SyncStopped as error:
         code, message = "sync_stopped", str(error)
+    except completeness.NotProved as error:
+        code, message = error.code, str(error)
     except NoConnector as error:
         code, message = "no_connector", str(error)
     except (KeyMissing, WrongKey) as error:
@@ -282,17 +310,18 @@ async def sync_account(p: Pipeline, account: str, kind: str, fence: int, *, full
     async with p.store.transaction() as tx:
         if not await leases.holds(tx, account, fence):
             return "lease_lost"
+        fails = (task.fails if task is not None else 0) + 1 if code else 0
+        proof = kind == completeness.TASK
         if code:
-            wait = await outbox.failing(tx, account, code, message, paused=paused)
+            # A day that cannot be proved says nothing about the account: its orders are read as before.
+            wait = 0 if proof else await outbox.failing(tx, account, code, message, paused=paused)
             log.warning("sync of %s %s: %s", account, kind, code)
-            values = {
-                "due_at": tx.now + min(wait, every),
-                "code": code,
-                "message": message[:500],
-                "fails": (task.fails if task is not None else 0) + 1,
-            }
+            values = {"due_at": tx.now + min(wait, every), "code": code, "message": message[:500], "fails": fails}
         else:
             await outbox.healthy(tx, account)
+            http = p.http_of(account)
+            skew = (http.skew_ms or 0) if http is not None else 0
+            await outbox.note_skew(tx, account, skew if abs(skew) > SKEW_MS else 0)
             values = {
                 "due_at": tx.now + every,
                 "ok_at": tx.now,
@@ -302,6 +331,9 @@ async def sync_account(p: Pipeline, account: str, kind: str, fence: int, *, full
                 "seen": seen,
                 "changed": changed,
             }
+        if proof:
+            shop = p.shop_facts(await accounts.shop(tx, shop_id))
+            values["due_at"] = completeness.due_after(tx.now, shop, fails)
         await accounts.update_task(tx, account, kind, values)
     return code
 

@@ -190,6 +190,7 @@ async def finish(tx: Tx, batch_id: int) -> None:
         now=tx.now,
         b=batch_id,
     )
+    await _forget_what_was_written(tx, batch_id)
 
 
 async def cancel(tx: Tx, batch_id: int) -> bool:
@@ -199,7 +200,13 @@ async def cancel(tx: Tx, batch_id: int) -> bool:
         now=tx.now,
         b=batch_id,
     )
+    await _forget_what_was_written(tx, batch_id)
     return ended == 1
+
+
+async def _forget_what_was_written(tx: Tx, batch_id: int) -> None:
+    """An address or a note stands where it belongs, and can be erased there; a batch that has ended needs it no more."""
+    await tx.do("UPDATE batch SET arguments = '{}' WHERE id = :b AND command IN ('address', 'note')", b=batch_id)
 
 
 async def is_cancelled(tx: Tx, batch_id: int) -> bool:

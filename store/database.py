@@ -205,6 +205,8 @@ class Store:
                 "journal_mode=WAL",
                 "synchronous=FULL",
                 "foreign_keys=ON",
+                # What is erased or overwritten leaves the file, not only the tables.
+                "secure_delete=ON",
                 f"busy_timeout={BUSY_MS}",
                 # One process of all checkpoints: SQLite up to 3.51.2 has a race between a checkpoint and a WAL reset.
                 f"wal_autocheckpoint={1000 if self._checkpoints else 0}",

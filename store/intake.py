@@ -21,6 +21,7 @@ from store import tables as t
 from store.apply import add_events, address_row
 from store.catalogue import ListingKey, line_key, listings, wanted_listings
 from store.database import Tx
+from store.erasing import ERASED, erased
 from store.packing import packed
 
 Reach = tuple[str, str]
@@ -369,6 +370,8 @@ async def update_order(tx: Tx, shop: ShopFacts, order_id: int, item: Incoming, d
     Once its goods are deducted (and nothing of it is still to ship) lines, prices, buyer and address stay as they were
     (ROA-06); only status, after-sale and payment facts move on.
     """
+    if await tx.value("SELECT redacted FROM buyer WHERE order_id = :id", id=order_id) == ERASED:
+        return await _update_erased(tx, shop, order_id, item)
     order = await _with_what_was_known(tx, order_id, item.order) if item.order.buyer.redacted else item.order
     before = await _before(tx, order_id)
     frozen = await _is_frozen(tx, order_id)
@@ -420,6 +423,22 @@ async def update_order(tx: Tx, shop: ShopFacts, order_id: int, item: Incoming, d
         frozen,
         tuple(fields),
     )
+
+
+async def _update_erased(tx: Tx, shop: ShopFacts, order_id: int, item: Incoming) -> Updated:
+    """An order whose people were erased: its status moves on, and nothing of what was erased comes back."""
+    order = item.order
+    before = await _before(tx, order_id)
+    values = {**_status_values(order), "content_hash": item.content_hash}
+    sets = ", ".join(f"{name} = :{name}" for name in values)
+    await tx.do(f"UPDATE orders SET {sets} WHERE id = :id", id=order_id, **values)
+    await _forget(tx, shop.id, [order.platform_order_id])
+    changed = before.status != order.status.value
+    lines = _lines_differ(before.lines, order.lines)
+    dead = {s.value for s in DEAD_ORDER}
+    reopened = before.status in dead and order.status not in DEAD_ORDER
+    difference = Difference(address=False, lines=lines, status=changed, reopened=reopened)
+    return Updated(order_id, difference, {}, True, ("status",) if changed else ())
 
 
 async def _with_what_was_known(tx: Tx, order_id: int, order: Order) -> Order:
@@ -547,6 +566,16 @@ async def _update_notes(
         )
 
 
+async def mark_deleted(tx: Tx, order_id: int) -> None:
+    """The platform no longer knows an order; all else of it stays. Should it come back, its content counts as changed."""
+    await tx.do(
+        "UPDATE orders SET status = :s, raw_status = :s, content_hash = :h WHERE id = :id",
+        s=OrderStatus.DELETED.value,
+        h=b"deleted",
+        id=order_id,
+    )
+
+
 async def touch_unchanged(tx: Tx, orders_: Sequence[tuple[int, Instant]]) -> None:
     """The platform's timestamp moved, nothing of the order did: (order id, newest instant)."""
     await tx.many("UPDATE orders SET updated_at = :u WHERE id = :id", [{"id": i, "u": at} for i, at in orders_])
@@ -636,7 +665,13 @@ async def exclude(tx: Tx, shop_id: int, rows: Sequence[tuple[str, str, str, str]
 
 
 async def quarantine(tx: Tx, shop_id: int, rows: Sequence[tuple[str, str, str, bytes]]) -> None:
-    """Keep what could not become an order: (platform id, code, message, payload)."""
+    """Keep what could not become an order: (platform id, code, message, payload).
+
+    Of an order whose people were erased neither payload nor message is kept.
+    """
+    rows = [(storable(pid), code, message, raw) for pid, code, message, raw in rows]
+    gone = await erased(tx, shop_id, [pid for pid, _code, _message, _raw in rows])
+    rows = [(pid, code, "" if pid in gone else message, b"" if pid in gone else raw) for pid, code, message, raw in rows]
     await tx.insert(
         t.abnormal,
         [

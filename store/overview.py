@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from domain.clock import Instant
 from domain.enums import Flag, Stage
-from store import remembered
+from store import proof_views, remembered
 from store.queue import ATTENTION
 from store.views import Fetches
 
@@ -34,6 +34,8 @@ class ShopState(Struct, frozen=True):
     waiting: int
     """Shipments of its first import that wait for the cut-over."""
     abnormal: int
+    expires_at: Instant | None = None
+    """When its credentials end."""
 
 
 class Overview(Struct, frozen=True):
@@ -54,6 +56,12 @@ class Overview(Struct, frozen=True):
     copy_old: bool
     """The newest copy in the second place for backups is older than a day."""
     copy_at: Instant
+    differing: int = 0
+    """Orders that the newest proofs found to differ from their platforms."""
+    unproved: int = 0
+    """Days whose last attempt at a proof came to nothing."""
+    queue_at: Instant | None = None
+    """Since when what is due for a shop, a carrier or a printer has been waiting; None = nothing is due."""
 
 
 async def overview(reader: Fetches, now: Instant) -> Overview:
@@ -75,6 +83,11 @@ async def overview(reader: Fetches, now: Instant) -> Overview:
     )
     practice = await reader.fetch("SELECT value FROM meta WHERE key = 'practice'")
     kept = await remembered.read(reader)
+    proved = await proof_views.open_ones(reader)
+    queued = await reader.fetch(
+        "SELECT min(due_at) AS at FROM effect WHERE state = 'queued' AND code <> 'accepted' AND due_at <= :now",
+        {"now": now},
+    )
     return Overview(
         shops=tuple(await shop_states(reader, now)),
         worker_at=newest[0]["at"],
@@ -87,6 +100,9 @@ async def overview(reader: Fetches, now: Instant) -> Overview:
         accounts_failing=tuple(await _names(reader, [r["account"] for r in failing])),
         copy_old=kept.copy_old(now),
         copy_at=kept.second_at,
+        differing=proved.orders,
+        unproved=proved.unproved,
+        queue_at=queued[0]["at"],
     )
 
 
@@ -106,7 +122,8 @@ async def shop_states(reader: Fetches, now: Instant) -> list[ShopState]:
     """Every shop with its last sync, newest trouble and what waits for a person."""
     rows = await reader.fetch(
         """SELECT sh.id, sh.name, sh.platform, sh.title, sh.zone, sh.currency, sh.bound, sh.cut_over, sh.first_import_done,
-               t.ok_at, t.every_ms, t.started_at, t.seen, t.code, t.message, h.paused_code, h.message AS health, sh.connected_at
+               t.ok_at, t.every_ms, t.started_at, t.seen, t.code, t.message, h.paused_code, h.message AS health, sh.connected_at,
+               sh.expires_at
            FROM shop sh LEFT JOIN sync_task t ON t.account = 'shop:' || sh.id AND t.kind = 'orders'
            LEFT JOIN account_health h ON h.account = 'shop:' || sh.id ORDER BY sh.bound DESC, sh.name"""
     )
@@ -145,6 +162,7 @@ async def shop_states(reader: Fetches, now: Instant) -> list[ShopState]:
             message=(r["message"] or "") or (r["health"] or ""),
             waiting=waiting.get(r["id"], 0),
             abnormal=abnormal.get(r["id"], 0),
+            expires_at=r["expires_at"],
         )
         for r in rows
     ]

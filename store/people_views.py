@@ -3,7 +3,8 @@
 from typing import Any
 
 from domain.clock import iso
-from domain.persons import Operator, Role
+from domain.persons import WHOEVER_OWNS, Operator, Role, name_key
+from domain.persons import sees_persons as may_see
 from store.views import Fetches
 
 
@@ -12,6 +13,17 @@ async def operators(reader: Fetches) -> list[Operator]:
     return [
         Operator(r["id"], r["name"], Role(r["role"]), bool(r["lead"]), bool(r["active"])) for r in await _rows(reader)
     ]
+
+
+async def sees_persons(reader: Fetches, who: str) -> bool:
+    """May whoever works as `who` see a buyer's phone, e-mail and street? Everybody while nobody is kept."""
+    people = await operators(reader)
+    owner = next((o for o in people if o.role is Role.OWNER and o.active), None)
+    if owner is None:
+        return True
+    key = name_key(who)
+    named = owner if key == WHOEVER_OWNS else next((o for o in people if name_key(o.name) == key), None)
+    return named is not None and may_see(named)
 
 
 async def listing(reader: Fetches) -> list[dict[str, Any]]:

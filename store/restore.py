@@ -72,6 +72,12 @@ async def restart(store: Store, *, nothing_since: bool = False) -> BegunAnew:
     return await store.retrying(lambda tx: begin_anew(tx, socket.gethostname(), nothing_since=nothing_since))
 
 
+async def refuse_others(store: Store) -> None:
+    """Raise `OthersConnected` while a worker or terminal lives on an open database."""
+    async with store.reading() as tx:
+        connected(await tx.rows("SELECT owner, host, version, beat_at FROM worker"), tx.now)
+
+
 async def _made_fit(place: Place, clock: Clock, nothing_since: bool) -> BegunAnew:
     store = Store(place, clock)
     try:

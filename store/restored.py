@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Struct
 
-from domain.clock import HOUR, Instant
+from domain.clock import HOUR, MINUTE, Instant
 from domain.enums import Op, PrintState
 from domain.facts import ShipmentFacts
 from store import accounts
@@ -14,6 +14,10 @@ from store.papers import set_print_state
 _SHOP = "restored:"
 READ_ORDERS, READ_ALL = "orders", "all"
 """What is still to be read of a shop: its open orders (before anything is sent), then its whole import window."""
+
+
+VOIDS_WAIT_MS = 10 * MINUTE
+"""Nobody can look up a void: it waits until the shops have had time to say that the number is in use after all."""
 
 
 class BegunAnew(Struct, frozen=True):
@@ -47,6 +51,11 @@ async def begin_anew(tx: Tx, host: str, *, nothing_since: bool = False) -> Begun
         """UPDATE effect SET state = 'unknown', unknown_since = :now, looks = 0, fence = 0, due_at = :now
            WHERE state IN ('queued', 'running', 'unknown') AND code <> 'accepted'""",
         now=tx.now,
+    )
+    await tx.do(
+        "UPDATE effect SET due_at = :later WHERE state = 'unknown' AND op = :void",
+        later=tx.now + VOIDS_WAIT_MS,
+        void=Op.VOID_WAYBILL.value,
     )
     # What a third party has accepted is only listened for.
     await tx.do("UPDATE effect SET state = 'queued', due_at = :now WHERE state = 'running'", now=tx.now)

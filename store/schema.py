@@ -5,9 +5,9 @@ import sqlite3
 from domain.words import _
 from store.place import Place
 
-HEAD = "0004"
+HEAD = "0005"
 """The revision this program works with."""
-KNOWN = ("0001", "0002", "0003", "0004")
+KNOWN = ("0001", "0002", "0003", "0004", "0005")
 
 
 class NothingThere(LookupError):

@@ -148,6 +148,8 @@ shop = Table(
     _at("connected_at", null=False),
     _at("unbound_at"),
     _at("checked_at"),
+    # When its credentials end, where its connector knows.
+    _at("expires_at"),
     _text("cut_over", "none"),
     _small("first_import_done"),
     _int("older_orders"),
@@ -317,6 +319,32 @@ listing_item = Table(
     Index("ix_listing_item_variant_id", "variant_id"),
 )
 
+_stands_open = text("code <> '' OR missing + strangers > 0")
+
+proof = Table(
+    "proof",
+    metadata,
+    _ref("shop_id", "shop.id", key=True),
+    # The shop's own calendar day, as 2026-11-22; `until` is how far into it the platform was asked.
+    Column("day", Text, primary_key=True),
+    _at("until", null=False),
+    _int("listed"),
+    _int("held"),
+    _int("excluded"),
+    _int("abnormal"),
+    _int("missing"),
+    _int("strangers"),
+    # {"excluded": {reason: n}, "abnormal": {code: n}} and [[platform id, number, reason code], ...].
+    _text("reasons", "{}"),
+    _text("differing", "[]"),
+    _at("proved_at"),
+    # The last attempt, and why it proved nothing.
+    _at("tried_at", null=False),
+    _text("code"),
+    _text("message"),
+    Index("ix_proof_open", "shop_id", sqlite_where=_stands_open, postgresql_where=_stands_open),
+)
+
 # ------------------------------------------------------------------ orders
 
 orders = Table(
@@ -346,6 +374,7 @@ orders = Table(
     _text("warnings"),
     UniqueConstraint("shop_id", "platform_order_id"),
     Index("ix_orders_number", "number"),
+    Index("ix_orders_created", "shop_id", "created_at"),
     _one_of("status", OrderStatus),
     _one_of("kind", OrderKind),
     _one_of("payment", Payment),

@@ -20,6 +20,13 @@ from store.place import Place, find
 os.environ.setdefault("SHIPDECK_LANG", "en")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much of the fault matrix to play."""
+    parser.addoption(
+        "--matrix", choices=("sample", "full"), default="sample", help="cells of tests/matrix: a pairwise sample, or all"
+    )
+
+
 @pytest.fixture(scope="session")
 def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real PostgreSQL server of this test process."""

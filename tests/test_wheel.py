@@ -37,3 +37,12 @@ def test_the_wheel_runs_the_demo_beside_a_strangers_modules(tmp_path: Path) -> N
     assert books["shipped"] > 30
     assert books["differences"] == []
     assert not (tmp_path / "home" / "shipdeck").exists(), "the demo must leave the user's own data alone"
+
+    # A connector made by it builds, installs beside it and conforms, with nothing of the development tools there.
+    shipdeck = python.parent / "shipdeck"
+    run(shipdeck, "connector", "new", "mint", "--folder", tmp_path / "mint", cwd=strange, env=env)
+    run(*pip, "--no-deps", tmp_path / "mint", cwd=tmp_path)
+    rows = json.loads(run(shipdeck, "connector", "list", "--json", cwd=strange, env=env))
+    assert [(row["package"], row["problem"]) for row in rows if row["name"] == "mint"] == [("shipdeck-mint", "")]
+    told = json.loads(run(shipdeck, "connector", "test", "shop.mint", "--case", "told", "--json", cwd=strange, env=env))
+    assert (told["passed"] > 5, told["failed"]) == (True, 0)

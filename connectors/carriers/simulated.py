@@ -204,7 +204,7 @@ class SimulatedCarrier:
         except WireError as error:
             return _no_label(error.outcome)
         except BadLabel as bad:
-            if bad.kind in {"html", "json", "empty", "truncated"}:
+            if bad.kind in {"html", "json", "empty", "truncated", "unknown"}:
                 return NotActed("label_not_ready", bad.message)
             return Refused("label_not_pdf", bad.message)
         return Label(PDF, answer.body, pages)

@@ -21,6 +21,7 @@ from connectors.contract import (
     Field,
     Gone,
     Limits,
+    Listed,
     OrderPage,
     Parsed,
     Poison,
@@ -53,6 +54,7 @@ from connectors.shops.cartum_wire import (
     section_of,
     sections_in,
     shelves_in,
+    status_of,
     titles_in,
     unit,
     update_log,
@@ -122,6 +124,7 @@ class Cartum:
         limits=Limits(calls_per_second=1 / 0.3, parallel=1, batch=ORDERS_PAGE),
         push_repeat=Repeat.READ_BACK,
         first_import_excludes=frozenset({"3"}),
+        lists_orders=True,
         sees_changes=False,
         unconfirmed=(
             _("Whether an order shows the number it was told: where it shows none, the shop's OK counts."),
@@ -319,6 +322,18 @@ class Cartum:
     async def count_orders(self, created_before: Instant | None) -> int | None:
         """The platform gives no total."""
         return None
+
+    async def listing(self, since: Instant, before: Instant) -> AsyncIterator[Sequence[Listed]]:
+        """The orders of these days of the shop, whole as it gives them: there is no shorter form."""
+        zone = self._reading.zone
+        first, last = (to_datetime(at).astimezone(zone).date() for at in (since, before))
+        # Whether `to` takes the whole of its day is not told.
+        bounds = {"from": first.isoformat(), "to": (last + timedelta(days=1)).isoformat()}
+        async for _at, rows, _whole in self._window(bounds, {}):
+            if any(not row.id.isdecimal() for row in rows):
+                not_understood(acts=False)
+            dated = [(row, since if (at := instant(row.created, zone)) is None else at) for row in rows]
+            yield [Listed(row.id, row.id, at, status_of(row.raw)) for row, at in dated if since <= at < before]
 
     async def read_orders(self, platform_order_ids: Sequence[str]) -> Sequence[Parsed | Poison | Gone]:
         """One answer per id, in the order asked; a hundred in one call."""

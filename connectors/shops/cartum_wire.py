@@ -362,6 +362,11 @@ def shelves_in(raw: bytes) -> tuple[str, dict[str, int]]:
     return as_text(wire.article).strip(), {name: int(float(n)) for name, n in rows if name and _PIECES.fullmatch(n)}
 
 
+def status_of(raw: bytes) -> str:
+    """The id of an order's status, also where the rest of it is nonsense."""
+    return as_text(msgspec.json.decode(raw, type=dict[str, Any]).get("stat_status"))
+
+
 def orders_in(response: bytes | None) -> list[Row]:
     """The orders of an answer; none only where it says so."""
     if response is None:

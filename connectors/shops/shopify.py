@@ -18,6 +18,7 @@ from connectors.contract import (
     Field,
     Gone,
     Limits,
+    Listed,
     OrderPage,
     Parsed,
     Poison,
@@ -43,15 +44,17 @@ from connectors.shops.shopify_orders import (
     Wire,
     gid,
     head,
+    number_of,
     parse_order,
     parse_orders,
+    raw_status,
 )
 from connectors.shops.shopify_push import Telling
 from connectors.wire import every
 from domain.clock import DAY, SECOND, Instant, from_datetime, iso
 from domain.enums import OrderKind
 from domain.records import Product
-from domain.results import NotActed, Unauthorised
+from domain.results import NotActed, Refused, Unauthorised
 from domain.text import safe
 from domain.words import _
 
@@ -60,6 +63,8 @@ log = logging.getLogger("shipdeck.shopify")
 OVERLAP_S = 600
 ROWS, LINES, MOST_ROWS, FEWEST_LINES = 5, 25, 100, 5
 """Orders per call at first and lines per order; what a call may cost decides how many they become."""
+LISTED = 250
+"""Orders per page where only their headlines are asked, as many as a page may have."""
 LIGHT = 100
 """Fulfilment orders per page, of which only the order's id is asked."""
 BULK_FROM = 500
@@ -75,6 +80,22 @@ TO_WRITE = "write_merchant_managed_fulfillment_orders"
 
 class _Orders(Wire):
     orders: Rows[msgspec.Raw]
+
+
+class _Headline(Wire):
+    """No more of an order than says that it is there."""
+
+    id: str
+    name: str
+    created_at: datetime
+    display_fulfillment_status: str
+    test: bool = False
+    cancelled_at: datetime | None = None
+    display_financial_status: str | None = None
+
+
+class _Listing(Wire):
+    orders: Rows[_Headline]
 
 
 class _Nodes(Wire):
@@ -158,6 +179,7 @@ class Shopify:
         limits=Limits(parallel=2, batch=MOST_ROWS),
         push_repeat=Repeat.READ_BACK,
         first_import_excludes=frozenset({"fulfilled", "cancelled", "refunded"}),
+        lists_orders=True,
         # ROA-18: a status of the shop does not move a shipment by itself; a cancelled order is blocked.
         begins_with={"close_on_cancel": False},
         unconfirmed=(
@@ -301,6 +323,21 @@ class Shopify:
         counted = (await self._api.ask("Count", _Counted, query=query)).orders_count
         return counted.count if counted is not None and counted.precision == "EXACT" else None
 
+    async def listing(self, since: Instant, before: Instant) -> AsyncIterator[Sequence[Listed]]:
+        """Every order created in [since, before) by its headline. Refused for days of which the app sees only a part."""
+        if since < self._binding.clock() - WINDOW_DAYS * DAY and "read_all_orders" not in await self._api.scopes():
+            text = _("Orders older than {days} days cannot be read: to have them, grant the app read_all_orders.")
+            raise WireError(Refused("order_hidden", text.format(days=WINDOW_DAYS)))
+        query = f"{_from('created_at', since)} created_at:<'{_second(before)}'"
+        after: str | None = None
+        while True:
+            page = (await self._api.ask("Listing", _Listing, first=LISTED, after=after, query=query)).orders
+            listed = [_listed(one) for one in page.nodes if self._reading.test_orders or not one.test]
+            yield [one for one in listed if since <= one.created_at < before]
+            after = page.page_info.end_cursor if page.page_info.has_next_page else None
+            if after is None:
+                return
+
     async def read_orders(self, platform_order_ids: Sequence[str]) -> Sequence[Parsed | Poison | Gone]:
         """One answer per id, in the order asked. Where old orders are hidden, one that is not shown may still be there."""
         found = await self._nodes([gid("Order", one) for one in dict.fromkeys(platform_order_ids) if one.isdecimal()])
@@ -391,6 +428,13 @@ class Shopify:
 
 
 # ---------------------------------------------------------------- values
+
+
+def _listed(one: _Headline) -> Listed:
+    status = raw_status(
+        one.cancelled_at is not None, one.display_financial_status or "", one.display_fulfillment_status
+    )
+    return Listed(number_of(one.id), one.name, from_datetime(one.created_at), status)
 
 
 def _base(url: str) -> str:

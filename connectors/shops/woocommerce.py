@@ -8,6 +8,7 @@ import asyncio
 import base64
 import html
 import json as stdjson
+import logging
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from connectors.contract import (
     Field,
     Gone,
     Limits,
+    Listed,
     OrderPage,
     Parsed,
     Poison,
@@ -52,9 +54,14 @@ from domain.words import _
 
 T = TypeVar("T")
 
+# It writes keys and signatures at DEBUG.
+logging.getLogger("oauthlib").setLevel(logging.WARNING)
+
 API = "/wc/v3"
 PAGE = 100
 OVERLAP_S = 600
+PASSES = 4
+"""A list whose pages shift is read again, at most so often."""
 MAX_EXCLUDE = 500
 """Ids in one `exclude=`: more would outgrow the 8 KB of URL that common servers accept."""
 
@@ -178,6 +185,15 @@ class _Head(Struct):
     status: Any = None
     date_modified_gmt: Any = None
     refunds: Any = None
+
+
+class _ListedRow(Struct):
+    """No more of an order than says that it is there."""
+
+    id: Scalar
+    number: Scalar = None
+    status: Scalar = ""
+    date_created_gmt: Scalar = None
 
 
 class _Row(Struct, frozen=True):
@@ -448,7 +464,9 @@ def parse_order(
 
     def build() -> Order:
         order = wire or msgspec.json.decode(raw, type=_Order)
-        return _order(order, [msgspec.json.decode(refund, type=_Refund) for refund in refunds], reading, warnings)
+        # A list that gives a refund twice must not take its goods off twice.
+        once = {_id(r.id) or n: r for n, r in enumerate(msgspec.json.decode(raw, type=_Refund) for raw in refunds)}
+        return _order(order, list(once.values()), reading, warnings)
 
     result = understood(build, raw, "")
     return msgspec.structs.replace(result, platform_order_id=_row(raw).id) if isinstance(result, Poison) else result
@@ -613,6 +631,8 @@ class WooCommerce:
         push_repeat=Repeat.READ_BACK,
         first_import_excludes=frozenset({"completed", "cancelled", "refunded", "failed", "trash"}),
         requires_contact=True,
+        delivery_comment=False,
+        lists_orders=True,
         unconfirmed=(
             _("Which line a refund belongs to (`_refunded_item_id`) is not documented by WooCommerce."),
             _("A trashed order's change date is taken to move when it is trashed."),
@@ -850,7 +870,7 @@ class WooCommerce:
             # A cache that answers every page alike would be asked for ever.
             last, shown = last or (page > 1 and rows == shown), rows
             times = [row.modified for row in rows if row.modified]
-            again = again or (page > 1 and bool(fresh) and not self._by_id)
+            again = again or (page > 1 and bool(fresh))
             turned, last = last, last and not again
             if self._by_id:
                 # Ids say nothing about changes: only the whole list proves a watermark.
@@ -863,7 +883,8 @@ class WooCommerce:
                 return
             reached = max(times, default=0) - 1
             if self._by_id:
-                page += 1
+                # A deleted order moves all that follow up by one, past the page that was to show them.
+                page, again = (1, False) if turned else (page + 1, again)
             elif again and (turned or reached > since):
                 page, again = 1, False
             elif reached > since:
@@ -919,6 +940,44 @@ class WooCommerce:
         rows, answer = await self._get(f"{API}/orders", list[_Head], {"per_page": "1", "_fields": "id", **params})
         text = answer.headers.get("x-wp-total", "")
         return int(text) if text.isdecimal() else None, ",".join(_id(row.id) for row in rows)
+
+    async def listing(self, since: Instant, before: Instant) -> AsyncIterator[Sequence[Listed]]:
+        """Id, number and status of every order created in [since, before), then those of the bin."""
+        bounds = {"after": _gmt(-(-since // 1000) - 1), "before": _gmt(-(-before // 1000)), "dates_are_gmt": "true"}
+        yield await self._listed({"status": "any", **bounds}, since, before)
+        try:
+            yield await self._listed({"status": "trash", **bounds}, since, before)
+        except WireError as error:
+            if error.status != 400:
+                raise  # A shop that hides its bin: an order in there is found by its id.
+
+    async def _listed(self, bounds: Mapping[str, str], since: Instant, before: Instant) -> list[Listed]:
+        """One status, turned page by page by id; again while the shop's own total moves, so that no page slips past."""
+        params = {"_fields": "id,number,status,date_created_gmt", "orderby": "id", "order": "asc", **bounds}
+        found: dict[str, Listed] = {}
+        for _turn in range(PASSES):
+            passed, totals, page, ended = set(found), set[str](), 1, False
+            found = {}
+            while not ended:
+                paged = {**params, "per_page": str(PAGE), "page": str(page)}
+                rows, answer = await self._get(f"{API}/orders", list[_ListedRow], paged)
+                fresh = {_id(row.id): row for row in rows if _id(row.id) not in found}
+                if any(not order_id.isdecimal() for order_id in fresh):
+                    raise _failed(answer, acts=False)
+                for order_id, row in fresh.items():
+                    at = _instant(row.date_created_gmt)
+                    number = as_text(row.number) or order_id
+                    found[order_id] = Listed(order_id, number, since if at is None else at, as_text(row.status))
+                totals.add(total := answer.headers.get("x-wp-total", ""))
+                page += 1
+                # A cache that answers every page alike would be asked for ever.
+                ended = not fresh or (len(found) >= int(total) if total.isdecimal() else len(rows) < PAGE)
+            if totals == {str(len(found))} or (totals == {""} and (page == 2 or passed == set(found))):
+                return [
+                    one for one in found.values() if one.raw_status not in DRAFTS and since <= one.created_at < before
+                ]
+        text = _("The shop's list of orders changed while it was read, or is not whole.")
+        raise WireError(NotActed("listing_unsteady", text))
 
     async def read_orders(self, platform_order_ids: Sequence[str]) -> Sequence[Parsed | Poison | Gone]:
         """One answer per id, in the order asked."""

@@ -18,9 +18,12 @@ INSTEAD = frozenset(
         "html",
         "expired_token",
         "error_envelope",
+        "http_403",
+        "http_404",
     }
 )
-"""Kinds that answer something else; the request is not acted on. `error_envelope` is the platform's error with 200."""
+"""Kinds that answer something else; the request is not acted on. `error_envelope` is the platform's error with 200;
+`http_403` and `http_404` are web pages of whatever stands in front of the platform."""
 
 SOCKET = frozenset({"cut_before", "cut_after", "timeout_before", "timeout_after", "reset_mid_body", "acts_late"})
 """Kinds that happen at the socket: `_before` did not act, `_after` and `reset_mid_body` did; `acts_late` cuts the
@@ -43,8 +46,8 @@ ANSWER = frozenset(
 
 KINDS = INSTEAD | SOCKET | ANSWER
 
-ASKED_FOR = frozenset({"timeout_before", "timeout_after", "acts_late", "delivered_twice"})
-"""Kinds that a rate draws only where they are named: they take long, or no client can be safe from them everywhere."""
+ASKED_FOR = frozenset({"timeout_before", "timeout_after", "acts_late", "delivered_twice", "http_403", "http_404"})
+"""Kinds that a rate draws only where they are named: they take long, look final, or no client can be safe from them."""
 
 LISTS_ONLY = frozenset({"duplicate", "reorder"})
 """Kinds that need an answer with rows; they are counted only when they found one."""

@@ -34,8 +34,11 @@ def route(world: World, method: str, path: str, body: Any) -> Any:
         ids = body["orders"] if "orders" in body else sorted(world.rows)[: int(body["n"])]
         return {"touched": world.touch(ids)}
     if known == "POST clock":
-        world.offset_s = float(body.get("offset_s", 0))
+        world.offset_s, world.at_s = float(body.get("offset_s", 0)), float(body.get("at_s", 0))
         return {"now": world.now()}
+    if known == "GET stock":
+        units = world.catalogue.products.values()
+        return {f"{one.parent_id or one.id}/{one.id if one.parent_id else ''}": one.stock for one in units}
     raise LookupError(known)
 
 
@@ -164,6 +167,8 @@ def change(world: World, body: Payload) -> Row | None:
     elif what == "remove_line":
         order["line_items"].remove(_line(order, body.get("line")))
         recalculate(order)
+    elif what == "set":
+        order.update(body["values"])
     else:
         raise ValueError(f"no such change: {what}")
     world.save(row, order, touch=not body.get("silent", False))

@@ -8,7 +8,7 @@ import binascii
 import hashlib
 import hmac
 import re
-import time
+from collections.abc import Callable
 from urllib.parse import unquote
 
 from msgspec import Struct
@@ -47,9 +47,10 @@ def permit(key: Key, method: str) -> None:
 
 
 class KeyRing:
-    """The keys a shop has issued, and the check of a request against them."""
+    """The keys a shop has issued, and the check of a request against them by the shop's clock (Unix seconds)."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, now: Callable[[], int]) -> None:
+        self._now = now
         self._issued = [make_key(seed, access) for access in ("read_write", "read", "write")]
         self._by_name = {key.consumer_key: key for key in self._issued}
         self._oauth = OAuthCheck()
@@ -97,7 +98,7 @@ class KeyRing:
         if key is None:
             raise Refusal(401, "woocommerce_rest_cannot_view", "Sorry, you cannot list resources.")
         url = request.origin + request.target.partition("?")[0]
-        why = self._oauth.refuse(request.method, url, params, key.consumer_secret, int(time.time()))
+        why = self._oauth.refuse(request.method, url, params, key.consumer_secret, self._now())
         if why:
             raise Refusal(401, _ERROR, why)
         return key

@@ -3,6 +3,7 @@
 The twin has no clock of its own: where the suite sets one, orders and their changes are dated by it.
 """
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -30,7 +31,8 @@ def _order(twin: Twin, wanted: Wanted) -> dict[str, Any]:
     order: dict[str, Any] = {"lines": [(sku, wanted.pieces) for sku in _SKUS[: wanted.lines]], "note": None}
     order |= {"digital": True} if wanted.kind is OrderKind.VIRTUAL else {"method": _METHODS[wanted.kind]}
     if at := wanted.created_s or _CLOCKS.get(twin.url):
-        order |= dict.fromkeys(("createdAt", "updatedAt", "processedAt"), _stamp(at))
+        # The age dates what belongs to the order; its own instants are exact.
+        order |= {"age_s": time.time() - at, **dict.fromkeys(("createdAt", "updatedAt", "processedAt"), _stamp(at))}
     return order | {"redacted": wanted.redacted}
 
 
@@ -94,7 +96,6 @@ KIT = Kit(
     offered=lambda twin, _product, variant: sum(_shelves(twin, variant).values()),
     spoil=lambda twin, order: _change(twin, order, "set", fields={"processedAt": "when it rains"}),
     cannot={
-        "zone": "the platform writes instants in UTC, and the shop's zone dates nothing",
         "currency": "the twin's goods have prices of their own, in one currency",
         "odd_status": "the twin answers by the published schema, whose words are known",
         "odd_field": "the platform answers the fields that were asked for",

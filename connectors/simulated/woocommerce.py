@@ -61,7 +61,7 @@ class WooCommerceTwin(Service):
         super().__init__()
         self.options = options
         self.world = World(options.world)
-        self.keys = KeyRing(options.world.seed)
+        self.keys = KeyRing(options.world.seed, self.world.now)
         self.base = options.url
         catalogue = CatalogueRoutes(self.world, options.name, lambda: self.base)
         parcels = ParcelRoutes(self.world, self.row)

@@ -80,7 +80,7 @@ class World:
 
     def __init__(self, config: WorldConfig) -> None:
         self.config = config
-        self.offset_s = 0.0
+        self.offset_s, self.at_s = 0.0, 0.0
         self.zone = ZoneInfo(config.zone)
         self.catalogue = Catalogue(self.zone, self.now() - 90 * DAY, config.extra_products)
         self.factory = OrderFactory(self.catalogue, self.zone, config.currency, config.seed, config.number_prefix)
@@ -95,8 +95,8 @@ class World:
         self._generate(config.orders)
 
     def now(self) -> int:
-        """The world's clock, Unix seconds."""
-        return int(time.time() + self.offset_s)
+        """The world's clock, Unix seconds: a fixed instant where one was set."""
+        return int(self.at_s or time.time() + self.offset_s)
 
     # ---------------------------------------------------------------- reading
 

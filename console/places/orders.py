@@ -17,6 +17,8 @@ from console.wording import SUBLISTS, age, count
 from domain.enums import Flag, Stage
 from domain.facts import code_of
 from domain.filters import Term, parse
+from domain.masking import masked_detail
+from domain.persons import sees_persons
 from domain.results import Refused
 from domain.text import safe
 from domain.words import _
@@ -386,6 +388,8 @@ class Orders(Place):
         shown = await views.detail(app.eyes.quick, row.id)
         if shown is None:
             return []
+        if app.person is not None and not sees_persons(app.person):
+            shown = masked_detail(shown)
         free = await overview.free_of(app.eyes.quick, row.id) if row.stage < Stage.SHIPPED else {}
         mates = next((group for group in self.groups if row.id in group), [])
         return detail_lines(

@@ -34,6 +34,10 @@ async def panel(app: "Console", row: Row, known: Known, width: int) -> list[Styl
             lines.add(_("The shop's own keys are asked for, tried, and kept sealed."))
         case "abnormal":
             _abnormal(lines, known)
+        case "completeness":
+            lines.add(
+                _("Each night every order that a platform lists is looked for here, and read where it is missing.")
+            )
         case "carrier" if row.value is not None:
             _carrier(lines, row.value, known, app.clock())
         case "carrier":

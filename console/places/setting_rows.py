@@ -18,11 +18,13 @@ from domain.text import safe
 from domain.words import LANGUAGES, _, language
 from store.overview import Accounts, ShopState
 from store.place import Place
+from store.proof_views import Open
 from store.settings_views import Reason
 
 SECTIONS: dict[str, str] = {
     "shop": _("Shops"),
     "abnormal": _("Abnormal"),
+    "completeness": _("Proof"),
     "carrier": _("Carriers"),
     "printer": _("Printers"),
     "warehouse": _("Warehouses"),
@@ -41,6 +43,7 @@ class Known(Struct, frozen=True):
     people: tuple[Operator, ...]
     abnormal: tuple[Reason, ...]
     left_out: tuple[Reason, ...]
+    proved: Open = Open()
 
 
 class Row(Struct, frozen=True):
@@ -66,6 +69,7 @@ def rows(known: Known, now: Instant, config: Config, place: Place, me: Operator 
         *(shop_row(s, now) for s in known.shops),
         Row("add:shop", "shop", _("+ Bind a shop")),
         abnormal_row(known),
+        proof_row(known),
         *(carrier_row(c, known.accounts.services, now) for c in known.accounts.carriers),
         Row("add:carrier", "carrier", _("+ Add a carrier")),
         *(printer_row(p, now) for p in known.accounts.printers),
@@ -128,6 +132,18 @@ def abnormal_row(known: Known) -> Row:
     if left:
         words.append((_("left out by rules {n}").format(n=left), "dim"))
     return Row("abnormal", "abnormal", _("Abnormal orders"), "", _joined(words), known, "bad" if n else "text")
+
+
+def proof_row(known: Known) -> Row:
+    """Whether every day's orders are all accounted for."""
+    words: list[Piece] = []
+    if known.proved.orders:
+        words.append((_("! {n} orders differ").format(n=known.proved.orders), "bad"))
+    if known.proved.unproved:
+        words.append((_("! {n} days not proved").format(n=known.proved.unproved), "warn"))
+    if not words:
+        words.append((_("nothing stands open"), "good"))
+    return Row("completeness", "completeness", _("Completeness"), "", _joined(words), known)
 
 
 def carrier_row(carrier: dict[str, Any], services: Sequence[dict[str, Any]], now: Instant) -> Row:

@@ -19,7 +19,7 @@ from console.screens.dialogs import Choice, Choose
 from console.widgets.lines import Styled
 from domain.text import safe
 from domain.words import _
-from store import overview, people_views, settings_views
+from store import overview, people_views, proof_views, settings_views
 
 if TYPE_CHECKING:
     from console.screens.desk import Desk
@@ -55,6 +55,7 @@ class Settings(TablePlace):
             tuple(await look(people_views.operators)),
             tuple(await look(settings_views.abnormal_reasons)),
             tuple(await look(settings_views.left_out)),
+            await look(proof_views.open_ones),
         )
         return items(rows(self.known, now, app.config, app.place, app.person))
 
@@ -123,6 +124,8 @@ class Settings(TablePlace):
                 return self.shops.offers(row.value)
             case "abnormal":
                 return [Offer(_("Open the list"), self._abnormal)]
+            case "completeness":
+                return [Offer(_("Open the list"), self._completeness)]
             case "carrier":
                 return self.carriers.adding() if row.adds else self.carriers.offers(row.value)
             case "printer":
@@ -167,7 +170,7 @@ class Settings(TablePlace):
         if not choices:
             self.desk.say(_("Nothing can be done with it here."))
             return
-        if len(choices) == 1 and row.sort == "abnormal":
+        if len(choices) == 1 and row.sort in {"abnormal", "completeness"}:
             await found[0].act(key)
             return
         chosen = await self.desk.app.push_screen_wait(Choose(safe(row.name, 60), choices, opened_by=key))
@@ -192,3 +195,6 @@ class Settings(TablePlace):
 
     async def _abnormal(self, _key: Key) -> None:
         await self.desk.go("abnormal")
+
+    async def _completeness(self, _key: Key) -> None:
+        await self.desk.go("completeness")

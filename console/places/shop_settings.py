@@ -63,7 +63,10 @@ PAGES: tuple[Page, ...] = (
         ("keeps_stock", "require_matched", "note_gate", "semi_managed", "sender_name", "sender_address"),
     ),
     Page(
-        "sync", _("Reading and calls"), _("how often, how fast"), ("orders_every_s", "products_every_s", *CALL_SETTINGS)
+        "sync",
+        _("Reading and calls"),
+        _("how often, how fast"),
+        ("orders_every_s", "products_every_s", "reconcile_at", *CALL_SETTINGS),
     ),
 )
 WORDS: dict[str, tuple[str, str]] = {
@@ -115,6 +118,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "sender_address": (_("Their sender address"), _("Only where others ship for us.")),
     "orders_every_s": (_("Orders every, seconds"), _("1-86400")),
     "products_every_s": (_("Products every, seconds"), _("60-604800")),
+    "reconcile_at": (
+        _("Proof at"),
+        _("Such as 03:00 in the shop's zone: the last days are proved complete; empty: never."),
+    ),
     "calls_per_second": (_("Calls a second"), _("0-1000; 0: no limit; empty: as the platform says.")),
     "parallel": (_("Calls at once"), _("1-16, whole; empty: as the platform says.")),
     "timeout_s": (_("Time-out, seconds"), _("0.1-300; empty: 30.")),

@@ -9,12 +9,17 @@ from console.actions import Action, key_name
 from console.cells import cells
 from console.widgets.lines import Styled
 from console.wording import SHORT_STAGES, STAGES, age, clock_time, count, countdown, listed, reason_word, weekday
-from domain.clock import Instant
+from domain.clock import DAY, MINUTE, Instant
 from domain.enums import Stage
 from domain.text import safe
 from domain.words import _
 from store.lists import Counts
 from store.overview import Overview
+
+WEEK_MS = 7 * DAY
+"""Credentials that end within this time are counted down."""
+QUEUE_MS = 5 * MINUTE
+"""How often work is looked for where no shop says."""
 
 Item = tuple[int, str, str]
 """(priority, text, style) of a slot of the header: 0 and 1 always stand there, higher ones go first for want of room."""
@@ -79,8 +84,38 @@ def _health(facts: Overview, standing: Standing) -> list[Item]:
     if facts.pushes and facts.undo_until is not None and facts.undo_until > now:
         left = countdown(facts.undo_until - now)
         items.append((1, _("push {n} (undo {left})").format(n=facts.pushes, left=left), "head.warn"))
+    items += _proofs(facts) + _terms(facts, now)
+    if facts.copy_old:
+        text = age(now - facts.copy_at) if facts.copy_at else _("never")
+        items.append((1, _("! copy {age}").format(age=text), "head.warn"))
     if standing.backup_at is not None:
         items.append((5, _("backup {age}").format(age=age(now - standing.backup_at)), "head.dim"))
+    return items
+
+
+def _proofs(facts: Overview) -> list[Item]:
+    """Orders that differ from their platforms, and days that nobody could prove: until they are put right."""
+    items: list[Item] = []
+    if facts.differing:
+        items.append((1, _("! {n} orders differ").format(n=count(facts.differing)), "head.bad"))
+    if facts.unproved:
+        items.append((1, _("! {n} days not proved").format(n=count(facts.unproved)), "head.warn"))
+    return items
+
+
+def _terms(facts: Overview, now: Instant) -> list[Item]:
+    """How long what is due has been waiting, and credentials that end within a week."""
+    items: list[Item] = []
+    if facts.queue_at is not None:
+        waits = now - facts.queue_at
+        limit = 2 * min((s.every_ms for s in facts.shops if s.bound and s.every_ms), default=QUEUE_MS)
+        text = _("queue {age}").format(age=age(waits))
+        items.append((1, f"! {text}", "head.bad") if waits > limit else (3, text, "head.dim"))
+    for shop in facts.shops:
+        if shop.bound and shop.expires_at is not None and shop.expires_at - now < WEEK_MS:
+            left = shop.expires_at - now
+            words = _("key ended") if left <= 0 else _("key ends in {age}").format(age=age(left))
+            items.append((1, f"! {safe(shop.name, 16)} {words}", "head.bad" if left < DAY else "head.warn"))
     return items
 
 

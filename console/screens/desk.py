@@ -244,7 +244,7 @@ class Desk(Screen[None]):
                 app.flow(self._help(key))
             case "palette":
                 app.flow(self._palette(key))
-            case "jobs" | "stock" | "settings" | "abnormal":
+            case "jobs" | "stock" | "settings" | "abnormal" | "completeness":
                 await self.go(action.name)
             case "today" | "station":
                 self.say(LATER[action.name])
@@ -340,6 +340,10 @@ class Desk(Screen[None]):
         return self.panel_beside or self.panel_open
 
     async def _second(self) -> None:
+        if self.console_app.writer.too_new is not None:
+            self.console_app.crash = self.console_app.writer.too_new
+            self.console_app.exit()
+            return
         self._paint_header()
         if time.monotonic() - self._refreshed_at > 2.0 and not self._refreshing:
             self.console_app.flow(self._read_around(changed=False))
@@ -583,6 +587,10 @@ def _make(name: str, desk: Desk) -> Place:
         from console.places.abnormal import AbnormalList
 
         return AbnormalList(desk)
+    if name == "completeness":
+        from console.places.completeness import Completeness
+
+        return Completeness(desk)
     from console.places.settings import Settings
 
     return Settings(desk)

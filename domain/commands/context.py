@@ -22,6 +22,8 @@ class Context(Struct):
     who: str
     install: str
     """A few characters that make our references unique among all databases of this seller."""
+    earlier: tuple[tuple[int, str], ...] = ()
+    """(last shipment id, install code) of what this database was restored from: a shipment keeps its references."""
     stock: dict[tuple[int, int], int] = field(default_factory=dict)
     """(variant, warehouse) → free pieces; decisions of one transaction take from it in turn."""
     services: Mapping[int, ServiceFacts] = field(default_factory=dict)
@@ -33,6 +35,10 @@ class Context(Struct):
     unchecked: bool = False
     """The platform could not be read; the shop allows to ship all the same."""
     printer_id: int = 0
+
+    def code_for(self, shipment_id: int) -> str:
+        """The install code of a shipment's references: the one that held when it was made."""
+        return next((code for last, code in self.earlier if shipment_id <= last), self.install)
 
 
 Arguments = Mapping[str, Any]

@@ -99,7 +99,7 @@ def _requestable(f: ShipmentFacts) -> Refused | None:
 def _request(f: ShipmentFacts, x: Context) -> Change:
     assert f.service is not None
     generation = 1 + max((w.generation for w in f.waybills), default=0)
-    reference = f"{x.install}-{f.name}" + (f"R{generation}" if generation > 1 else "")
+    reference = f"{x.code_for(f.id)}-{f.name}" + (f"R{generation}" if generation > 1 else "")
     return Change(
         set=moved_to(Stage.WAYBILL, Status.REQUESTING, code="", reason="", flags=int(f.flags & ~Flag.LABEL_STALE)),
         new_waybill=NewWaybill(

@@ -7,7 +7,6 @@ import pytest
 
 from connectors import registry
 from connectors.simulated.launch import Twin
-from domain.capabilities import ShopCapabilities
 from domain.clock import DAY, months_before, to_datetime
 from domain.facts import ShopFacts
 from domain.settings import ShopSettings
@@ -51,9 +50,7 @@ def test_roa_02_the_general_rules_hold_for_every_platform_that_has_no_own() -> N
         own = platform == "woocommerce"
         assert policy.require_contact is own
         assert bool(policy.first_import_excludes) is (own or bool(declaration.first_import_excludes))
-        assert writes_delivery(facts) is not own
-    other = ShopFacts(1, "x", "another", "UTC", True, ShopSettings(), ShopCapabilities(kinds=frozenset()))
-    assert writes_delivery(other)
+        assert writes_delivery(facts) is declaration.delivery_comment is not own
 
 
 async def test_roa_04_number_date_customer_goods_and_amount_arrive_unaltered(shop: Shop) -> None:

@@ -281,3 +281,9 @@ async def test_undo_of_the_refused_rows_of_a_batch_does_nothing(sqlite_world: Be
     await w.do("approve", [good, bad])
     assert (await w.undo()).done == [good]
     assert await w.at(bad) == "processing/open"
+
+
+async def test_a_merge_is_refused_with_the_way_back_not_with_a_defect_of_ours(sqlite_world: Bench) -> None:
+    w = sqlite_world
+    _orders, box = await w.box()
+    assert await w.undo_refusal(box) == "not_undoable"

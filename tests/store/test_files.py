@@ -10,10 +10,11 @@ import pytest
 
 from domain.clock import now
 from store import accounts
+from store.backup import backup_file
 from store.place import BadPlace, Place, find
 from store.schema import HEAD, Damaged, TooNew, revision_of
 from store.sealing import KeyMissing, Sealer, WrongKey
-from store.upgrade import backup_file, open_store, upgrade
+from store.upgrade import open_store, upgrade
 from tests.store.conftest import differences
 
 

@@ -1,0 +1,171 @@
+"""Completeness: day by day what each shop's platform lists and what of it is here; what differs is read and taken over."""
+
+from datetime import date
+from functools import partial
+from typing import Any, ClassVar
+
+from console.actions import ALL, Action
+from console.cells import clean, fit, wrap
+from console.keys import Key
+from console.places.place import Item, TablePlace
+from console.places.rules import left_out_words
+from console.widgets.lines import Styled
+from console.wording import count, moment, reason_word, reason_words
+from domain.results import Refused
+from domain.text import safe
+from domain.words import _
+from store import proof_views
+from store.proof_views import Proof
+
+SHOWN = 200
+"""Order numbers that the panel names."""
+
+
+class Completeness(TablePlace):
+    """Shop by day, the newest day first."""
+
+    name: ClassVar[str] = "completeness"
+    columns = (
+        (_("Day"), 10),
+        (_("Shop"), 12),
+        (_("State"), 12),
+        (_("Platform"), -8),
+        (_("Here"), -6),
+        (_("Left out"), -8),
+        (_("Abnormal"), -8),
+        (_("Missing"), -7),
+    )
+
+    async def items(self) -> list[Item]:
+        """Read the newest proofs."""
+        found = await self.desk.console_app.eyes.look(proof_views.listing)
+        return [Item(f"{one.shop_id}/{one.day}", _line(one), one) for one in found]
+
+    def sublists(self) -> Styled:
+        """What this place is, and whether anything stands open."""
+        proofs = [i.value for i in self.table.items if isinstance(i.value, Proof)]
+        differs = sum(len(one.differing) for one in proofs)
+        unproved = sum(1 for one in proofs if one.code)
+        pieces: list[tuple[str, str]] = [
+            ("  ", "sub"),
+            (_("[completeness: {n} days]").format(n=len(proofs)), "sub.on"),
+            ("  " + _("Enter names the orders"), "sub"),
+        ]
+        if differs:
+            pieces.append(("  " + _("! {n} orders differ").format(n=differs), "bad"))
+        if unproved:
+            pieces.append(("  " + _("! {n} days not proved").format(n=unproved), "warn"))
+        return pieces
+
+    def empty(self) -> list[Styled]:
+        """The next step."""
+        text = _("No day has been proved yet. A worker does it each night; n does it now for the last three days.")
+        return [(), *((("   " + part, "text"),) for part in wrap(text, max(20, self.desk.size.width - 8)))]
+
+    def footer(self) -> list[tuple[Action, str]]:
+        """Prove and repair."""
+        return [(ALL["forward"], _("Repair"))]
+
+    async def detail(self, width: int) -> list[Styled]:
+        """The figures of the day by reason, and the orders that differ."""
+        item = self.current
+        if item is None or not isinstance(item.value, Proof):
+            return []
+        one, now = item.value, self.desk.console_app.clock()
+        lines: list[Styled] = [((f" {safe(one.shop, 30)}  {one.day}  {_state(one)[0]}", "title"),), ()]
+        if one.code:
+            reason = _("Not proved: {reason}").format(reason=reason_words(one.code, one.message))
+            lines += [*(((f" {part}", "warn"),) for part in wrap(reason, width - 3)), ()]
+        if one.proved_at is not None:
+            told = _("The platform listed {n}, {held} of them are here.").format(
+                n=count(one.listed), held=count(one.held)
+            )
+            lines += [((f" {part}", "text"),) for part in wrap(told, width - 3)]
+            for reason, n in one.reasons.get("excluded", {}).items():
+                lines.append(((f" {count(n):>6}  {left_out_words(reason)}", "dim"),))
+            for code, n in one.reasons.get("abnormal", {}).items():
+                lines.append(((f" {count(n):>6}  {_('abnormal')}: {reason_word(code)}", "warn"),))
+            lines.append(((" " + _("proved {when}").format(when=moment(one.proved_at, now)), "dim"),))
+        for differs in one.differing[:SHOWN]:
+            lines.append(((f" ! {clean(differs.number, 20)} {reason_word(differs.code)}", "bad"),))
+        if (more := len(one.differing) - SHOWN) > 0:
+            lines.append(((" " + _("and {n} more").format(n=more), "dim"),))
+        if not one.complete:
+            lines += [(), ((" " + _("n reads what differs from the platform and takes it over."), "dim"),)]
+        return lines
+
+    async def act(self, action: Action, key: Key) -> bool:
+        """Prove the day under the cursor again and repair it; where there is none, the last three of every shop."""
+        if action.name == "refresh":
+            await self.desk.reload()
+            return True
+        if action.name != "forward":
+            return False
+        item = self.current
+        self.desk.console_app.flow(self._repair(item.value if item is not None else None))
+        return True
+
+    async def _repair(self, one: object) -> None:
+        desk, app = self.desk, self.desk.console_app
+        who = desk.deeds.who if desk.deeds else ""
+        desk.say(_("Asking the platform which orders it has ..."))
+        if isinstance(one, Proof):
+            answer = await app.write(partial(_prove, who=who, shop_id=one.shop_id, day=one.day))
+        else:
+            answer = await app.write(partial(_prove, who=who))
+        if isinstance(answer, Refused):
+            desk.say(answer.message, bad=True)
+            return
+        failed = next((p for p in answer if p.code), None)
+        differs = sum(len(p.differing) for p in answer)
+        if failed is not None:
+            reason = reason_words(failed.code, failed.message)
+            desk.say(_("{day} is not proved: {reason}").format(day=failed.day, reason=reason), bad=True)
+        elif differs:
+            desk.say(_("{n} orders still differ; Enter says why.").format(n=differs), bad=True)
+        else:
+            desk.say(_("Complete: every order of the platform is accounted for."))
+        await desk.reload()
+
+
+def _state(one: Proof) -> tuple[str, str]:
+    if one.code:
+        return _("not proved"), "warn"
+    if one.differing:
+        return _("differs {n}").format(n=count(len(one.differing))), "bad"
+    return _("complete"), "good"
+
+
+def _line(one: Proof) -> tuple[tuple[str, str], ...]:
+    word, tone = _state(one)
+    never = one.proved_at is None
+    figures = (one.listed, one.held, one.excluded, one.abnormal, one.missing)
+    widths = (8, 6, 8, 8, 7)
+    shown = " ".join(fit("-" if never else count(n), w, True) for n, w in zip(figures, widths, strict=True))
+    return (
+        (f"{fit(one.day, 10)} {clean(one.shop, 12)} ", "text"),
+        (fit(word, 12) + " ", tone),
+        (shown, "bad" if one.differing else "text"),
+    )
+
+
+# ------------------------------------------------------------------ in the writing thread
+
+
+async def _prove(p: Any, *, who: str, shop_id: int = 0, day: str = "") -> list[Proof] | Refused:
+    """Prove and repair one day of a shop, or the last three days of every bound one."""
+    from pipeline import completeness
+    from store import accounts
+
+    if shop_id:
+        return await completeness.prove(p, shop_id, [date.fromisoformat(day)], who, repair=True, wait_s=10)
+    async with p.store.reading() as tx:
+        shops = [s for s in await accounts.shops(tx) if s.bound]
+    found: list[Proof] = []
+    for shop in shops:
+        days = completeness.last_days(p, shop.zone, completeness.OVERLAP_DAYS)
+        answer = await completeness.prove(p, shop.id, days, who, repair=True, wait_s=10)
+        if isinstance(answer, Refused):
+            return answer
+        found += answer
+    return found

@@ -10,7 +10,8 @@ import email.utils
 import ipaddress
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+import zlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -175,6 +176,9 @@ class HttpClient:
                 usable = False
             if not usable or not parts.hostname:
                 raise WireError(Refused("bad_url", _("The address must begin with https:// and name a host.")))
+            if "@" in parts.netloc:
+                # An address is logged and shown; what is secret has fields that are sealed.
+                raise WireError(Refused("bad_url", _("The address must hold no name and password.")))
             if parts.scheme == "http" and not is_loopback(parts.hostname) and not self._allow_plain_http:
                 raise WireError(
                     Refused(
@@ -268,6 +272,7 @@ class HttpClient:
         client = self._open()
         send = dict(headers)
         send.setdefault("User-Agent", "shipdeck")
+        send.setdefault("Accept-Encoding", "gzip, deflate")
         if json is not None:
             content = msgspec.json.encode(json)
             send["Content-Type"] = "application/json"
@@ -315,11 +320,21 @@ class HttpClient:
     async def _read(self, response: httpx.Response, acts: bool) -> bytes:
         parts: list[bytes] = []
         size = 0
-        async for part in response.aiter_bytes():
-            size += len(part)
-            if size > self.MAX_BODY:
-                raise WireError(_maybe(acts, "too_large", _("The answer is larger than 64 MB and was not read.")))
-            parts.append(part)
+        try:
+            # A transport may hand over a body that is whole and unpacked already; from a wire it never is.
+            whole = response.is_stream_consumed
+            unpack = _unpacker("" if whole else response.headers.get("content-encoding", ""))
+            async for raw in response.aiter_bytes() if whole else response.aiter_raw():
+                for part in unpack(raw):
+                    size += len(part)
+                    if size > self.MAX_BODY:
+                        words = _("The answer is larger than 64 MB and was not read.")
+                        raise WireError(_maybe(acts, "too_large", words))
+                    parts.append(part)
+        except (zlib.error, LookupError):
+            raise WireError(
+                _maybe(acts, "not_understood", _("The answer is packed in a way that cannot be read."))
+            ) from None
         return b"".join(parts)
 
     def _note_skew(self, answer: Answer) -> None:
@@ -328,6 +343,43 @@ class HttpClient:
                 self.skew_ms = int(email.utils.parsedate_to_datetime(date).timestamp() * 1000) - self._clock()
             except ValueError:
                 pass
+
+
+PIECE = 256 * 1024
+"""Bytes that are unpacked at a time: a body that grows a thousandfold is noticed before it fills the memory."""
+
+
+def _unpacker(encoding: str) -> Callable[[bytes], Iterator[bytes]]:
+    """What turns a body as it travels into the body itself, in pieces. Raises `LookupError` for an unknown packing."""
+    match encoding.strip().lower():
+        case "" | "identity":
+            return lambda raw: iter((raw,))
+        case "gzip" | "x-gzip" | "deflate":
+            return _Inflater().pieces
+        case _:
+            raise LookupError(encoding)
+
+
+class _Inflater:
+    """gzip and deflate, the latter also without its header, as some servers send it."""
+
+    def __init__(self) -> None:
+        self._inflate = zlib.decompressobj(wbits=47)
+        self._begun = False
+
+    def pieces(self, raw: bytes) -> Iterator[bytes]:
+        """The unpacked bytes of the next part. Raises `zlib.error`."""
+        while raw and not self._inflate.eof:
+            try:
+                part = self._inflate.decompress(raw, PIECE)
+            except zlib.error:
+                if self._begun:
+                    raise
+                self._inflate = zlib.decompressobj(wbits=-15)
+                part = self._inflate.decompress(raw, PIECE)
+            self._begun = True
+            yield part
+            raw = self._inflate.unconsumed_tail
 
 
 def _maybe(acts: bool, code: str, message: str) -> Failure:

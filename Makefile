@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ORDERS ?= 2000
 RESULTS ?= /tmp/shipdeck-bench/results.json
 
-.PHONY: demo test matrix lint format clean bench plots texts keys pictures snapshots
+.PHONY: demo test matrix hostile lint format clean bench plots texts keys pictures snapshots
 
 demo: $(VENV)/.ready
 	$(BIN)/shipdeck demo --orders $(ORDERS)
@@ -15,6 +15,9 @@ test: $(VENV)/.ready
 
 matrix: $(VENV)/.ready
 	$(BIN)/python -m pytest tests/matrix --matrix=full -n 2 --dist loadgroup
+
+hostile: $(VENV)/.ready
+	$(BIN)/python -m pytest tests/security/test_hostile_text.py --hostile=10
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m bench --json $(RESULTS)

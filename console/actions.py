@@ -280,7 +280,9 @@ CONSOLE: tuple[Action, ...] = (
     ),
     _own("everything", _("All orders"), _("every shipment, newest first"), "0", sub="list all", footer=190),
     _own("abnormal", _("Abnormal orders"), _("what could not become an order"), sub="abnormal list"),
-    _own("completeness", _("Completeness"), _("per shop and day: what the platform has, what differs"), sub="reconcile"),
+    _own(
+        "completeness", _("Completeness"), _("per shop and day: what the platform has, what differs"), sub="reconcile"
+    ),
     _own(
         "cut_over",
         _("Cut-over"),

@@ -207,7 +207,9 @@ def _add_setup(add: object) -> None:
 
     from console.proving import add_parser
 
-    add_parser(make("reconcile", _("prove days of shops complete: what the platform lists, what is here, what differs")))
+    add_parser(
+        make("reconcile", _("prove days of shops complete: what the platform lists, what is here, what differs"))
+    )
 
     abnormal = make("abnormal", _("orders that could not be taken over")).add_subparsers(dest="action", required=True)
     sub = under(abnormal, "list", _("abnormal orders; --excluded: those left out by the shop's rules"))
@@ -273,11 +275,11 @@ def _main(argv: Sequence[str] | None) -> int:
     options.who = options.who or os.environ.get("SHIPDECK_OPERATOR") or "owner"
     if not options.command or _opens_console(options):
         return _console(options)
-    logging.basicConfig(
-        level=logging.INFO if options.verbose else logging.ERROR,
-        stream=sys.stderr,
-        format="%(asctime)s %(name)s %(message)s",
-    )
+    from console.traces import Formatter
+
+    shown = logging.StreamHandler(sys.stderr)
+    shown.setFormatter(Formatter("%(asctime)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR, handlers=[shown])
     for chatty in ("apscheduler", "alembic", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     return _run(options)
@@ -329,12 +331,17 @@ def _run(options: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        if options.verbose:
-            raise
         sentence = handlers.explain(error)
+        if sentence is not None:
+            complain(sentence)
+        if sentence is None or options.verbose:
+            from console.traces import frames
+
+            # Never the message of an error that nobody foresaw: it may quote a buyer or a secret.
+            for line in frames(error):
+                complain(line)
         if sentence is None:
-            raise
-        complain(sentence)
+            complain(_("shipdeck ended because of a defect of its own; nothing that was committed is lost."))
         return 1
 
 

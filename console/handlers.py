@@ -86,9 +86,10 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, UnicodeEncodeError | OverflowError):
         return _("That argument cannot be used: {error}").format(error=type(error).__name__)
     if any(c.__module__.startswith("asyncpg") for c in type(error).__mro__):
-        return _("PostgreSQL answered: {error}").format(error=error)
+        # Its second line may quote the row it is about.
+        return _("PostgreSQL answered: {error}").format(error=str(error).partition("\n")[0])
     if isinstance(error, sqlite3.DatabaseError) or any(c.__name__ == "DBAPIError" for c in type(error).__mro__):
-        text = str(getattr(error, "orig", error))
+        text = str(getattr(error, "orig", error)).partition("\n")[0]
         if "readonly" in text or "read-only" in text or "unable to open" in text:
             return _("The database cannot be written: {error}").format(error=text)
         if "full" in text:
@@ -202,7 +203,7 @@ def _print_detail(one: dict[str, Any]) -> None:
             f" {safe(o['submission_code'])} {safe(o['submission_reason'])}"
         )
     for e in one["events"]:
-        say(f"{e['at']} {safe(e['who'] or _('worker'))} {e['kind']}")
+        say(f"{e['at']} {safe(e['who'] or _('worker'))} {safe(e['kind'])}")
 
 
 async def _find(options: Options) -> int:

@@ -10,16 +10,12 @@ import select
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from console.config import Config, load
 from domain.results import Refused
 from domain.text import safe
 from domain.words import _
 from store.place import Place, private_directory
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 
 def is_terminal() -> bool:
@@ -188,35 +184,18 @@ def report_crash(place: Place, error: BaseException) -> Path | None:
 
 def write_report(place: Place, error: BaseException) -> Path | None:
     """A file with the type and the places of a defect, for who mends it; None where no file can be written."""
+    from console.traces import frames
+
     folder = place.file.parent if place.file is not None else Path.home()
     file = folder / f"shipdeck-crash-{time.strftime('%Y%m%d-%H%M%S')}.txt"
     try:
         private_directory(folder)
         descriptor = os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-            out.write("\n".join(_frames(error)) + "\n")
+            out.write("\n".join(frames(error)) + "\n")
     except OSError:
         return None
     return file
-
-
-def _frames(error: BaseException) -> list[str]:
-    """Type and places of an error and its causes; no message, no local value: both may hold personal data."""
-    from importlib.metadata import version
-
-    lines = [f"shipdeck {version('shipdeck')}  Python {sys.version.split()[0]}"]
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        lines.append(f"{type(current).__module__}.{type(current).__name__}")
-        trace: TracebackType | None = current.__traceback__
-        while trace is not None:
-            code = trace.tb_frame.f_code
-            lines.append(f"  {code.co_filename}:{trace.tb_lineno} {code.co_qualname}")
-            trace = trace.tb_next
-        current = current.__cause__ or current.__context__
-    return lines
 
 
 def _ambiguous_width() -> int:

@@ -48,8 +48,12 @@ def detail_lines(
     free: Mapping[int, int],
     mates: Sequence[str] = (),
     sublist: str = "all",
+    plain: bool = False,
 ) -> list[Styled]:
-    """`store.views.detail` as lines of at most `width` cells. `mates` are codes that could share its box."""
+    """`store.views.detail` as lines of at most `width` cells.
+
+    `mates` are codes that could share its box; `plain`: the calls of its shop travel unencrypted.
+    """
     inner = width - 2
     stage = Stage[one["stage"].upper()]
     status = STATUSES.get(one["status"], one["status"])
@@ -63,6 +67,8 @@ def detail_lines(
     lines.append(((" " + fit(title, inner), "title"),))
     paid = next((o["paid_at"] for o in one["source_orders"] if o["paid_at"]), None)
     add(f"{safe(one['shop'])} #{safe(one['order_number'])}   {one['total']} {one['currency']}")
+    if plain:
+        add(_("! unencrypted: plain HTTP is allowed for this shop"), "bad")
     due = _at(one["ship_by"])
     parts = [_("paid {time}").format(time=moment(_at(paid) or now, now))] if paid else []
     if due is not None and stage < Stage.SHIPPED:

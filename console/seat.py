@@ -51,6 +51,7 @@ class Seat:
                 from console.welcome import welcome
 
                 await welcome(self.desk)
+        self.desk.detail_again()
         self.desk.paint_all()
 
     async def _make_owner(self) -> None:
@@ -88,6 +89,7 @@ class Seat:
         app.person = person
         app.config.operator = person.name
         config.save(app.config)
+        self.desk.detail_again()
         self.desk.paint_all()
 
     async def choose_person(self, key: Key | None) -> None:

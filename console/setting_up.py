@@ -20,6 +20,7 @@ from pipeline.base import Pipeline
 from pipeline.worker import sync_now
 from store import accounts
 from store.database import from_json
+from store.overview import travels_plain
 
 Options = argparse.Namespace
 
@@ -177,6 +178,7 @@ async def _shop_list(options: Options, p: Pipeline) -> int:
                     "imported": bool(s.first_import_done),
                     "seen": task.seen if task else 0,
                     "late": late,
+                    "plain_http": bool(s.bound) and travels_plain(s.settings),
                     "paused": health.paused_code if health else "",
                     "message": (task.message if task else "") or (health.message if health else ""),
                 }
@@ -184,7 +186,21 @@ async def _shop_list(options: Options, p: Pipeline) -> int:
     if options.json:
         emit(rows)
     else:
-        table(rows, ("name", "platform", "currency", "bound", "last_sync", "late", "cut_over", "paused", "message"))
+        table(
+            rows,
+            (
+                "name",
+                "platform",
+                "currency",
+                "bound",
+                "last_sync",
+                "late",
+                "plain_http",
+                "cut_over",
+                "paused",
+                "message",
+            ),
+        )
     return 0
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from domain.change import Change
 from domain.clock import Instant
+from domain.commands import readiness
 from domain.commands.context import moved_to
-from domain.enums import Flag, Stage, Status, Submission, WaybillState
+from domain.enums import Flag, PrintState, Stage, Status, Submission, WaybillState
 from domain.facts import ShipmentFacts
 
 
@@ -66,4 +67,25 @@ def shipped_since(
             for o in alive
         },
         events=(("shipped_since_backup", {"numbers": numbers}),),
+    )
+
+
+def number_void(f: ShipmentFacts, reason: str) -> Change | None:
+    """The carrier says that a number we hold is void: it was voided after the backup, and needs a new one."""
+    live = f.waybill
+    if live is None or live.state is not WaybillState.OBTAINED or f.stage not in {Stage.WAYBILL, Stage.TO_PRINT}:
+        return None
+    return Change(
+        set=moved_to(
+            Stage.PROCESSING,
+            readiness(f, f.service),
+            flags=int(f.flags & ~(Flag.LABEL_STALE | Flag.LINES_CHANGED | Flag.KEPT)),
+            print_state=PrintState.NONE.value,
+            printed_at=None,
+            code="waybill_void",
+            reason=reason[:500],
+        ),
+        waybills={live.id: {"state": WaybillState.VOID.value}},
+        release=bool(f.allocated),
+        events=(("waybill_void", {"number": live.number}),),
     )

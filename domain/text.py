@@ -13,6 +13,11 @@ _BIDI_AND_INVISIBLE = {
     0x2028,
     0x2029,
     0xFEFF,
+    0x00AD,
+    0x180E,
+    *range(0x2060, 0x2070),
+    *range(0xFFF9, 0xFFFC),
+    *range(0xE0000, 0xE0080),
 }
 _UNSAFE = {
     **dict.fromkeys((*range(0, 32), *range(127, 160), *_BIDI_AND_INVISIBLE), "�"),
@@ -20,6 +25,9 @@ _UNSAFE = {
     0x0A: " ",
     0x0D: " ",
 }
+_MARK = r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+_TOWER = re.compile(f"({_MARK}{{4}}){_MARK}+")
+"""More marks on one letter than any language has: they would be drawn over the lines above."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -35,7 +43,8 @@ def safe(text: object, limit: int = 500) -> str:
         raw = raw[: limit - 1] + "~"
     if raw.isascii() and raw.isprintable():
         return raw
-    return unicodedata.normalize("NFC", _SURROGATES.sub("\ufffd", raw.translate(_UNSAFE)))
+    shown = unicodedata.normalize("NFC", _SURROGATES.sub("\ufffd", raw.translate(_UNSAFE)))
+    return _TOWER.sub(r"\1", shown)
 
 
 _DROPPED = dict.fromkeys(_UNSAFE) | {0x09: " ", 0x0A: " ", 0x0D: " "}
@@ -46,7 +55,13 @@ def typed(text: str) -> str:
     return _SURROGATES.sub("", "\n".join(text.splitlines()).translate(_DROPPED))
 
 
-ESCAPES = {code: f"\\u{code:04x}" for code in _UNSAFE if code != 0x0A}
+def _escape(code: int) -> str:
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    return f"\\u{0xD7C0 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+ESCAPES = {code: _escape(code) for code in _UNSAFE if code != 0x0A}
 """A translation table that writes every unsafe character as a JSON string may: nothing is lost, nothing acts."""
 
 
@@ -59,6 +74,19 @@ def storable(text: str) -> str:
 
 LONGEST_KEY = 500
 """Characters of a text that is searched by: PostgreSQL indexes no value above 2.7 kB."""
+
+_FORMULA = frozenset("=+-@\t\r\n|%＝＋－＠")
+
+
+def neutral(text: str) -> str:
+    """Outside text as a cell of a spreadsheet: what a spreadsheet would take for a formula gets an apostrophe in front.
+
+    For text columns of CSV and XLSX files; numbers are written as numbers. A quote or blanks before the sign do not hide it.
+    """
+    begin = text.lstrip(" \"'\u00a0\ufeff\u200b")[:1]
+    # Wide signs count in East Asian versions.
+    return f"'{text}" if {text[:1], begin} & _FORMULA else text
+
 
 # Two x stand in many a name (Foxx), four in none.
 _MASKED = re.compile(r"[*•●]{2,}|[xX]{4,}|\[deleted\]|^#{2,}")

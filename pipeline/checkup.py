@@ -160,7 +160,7 @@ async def _waiting(reader: Reader, clock: Clock) -> list[Line]:
         )
         warn("shops are read", "sync_late", text, "shipdeck sync", row["account"])
     if s.unread:
-        text = _("{n} shops are still to be read anew after the restore; nothing is sent to them before.")
+        text = _("{n} accounts are still to be read after the restore; nothing is sent to them before.")
         warn("shops are read", "restoring", text.format(n=s.unread), "shipdeck worker")
     if s.ahead > SKEW_MS:
         text = _("Rows of the database are {n} s ahead of this machine's clock.").format(n=s.ahead // SECOND)

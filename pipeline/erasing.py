@@ -64,9 +64,7 @@ async def _orders(p: Pipeline, shop_id: int, before: int) -> int:
 
 async def _abnormal(p: Pipeline, shop_id: int, before: int) -> int:
     nothing, count = packed(b""), 0
-    while done := await p.store.retrying(
-        lambda tx: erasing.erase_abnormal(tx, shop_id, before, nothing, CHUNK)
-    ):
+    while done := await p.store.retrying(lambda tx: erasing.erase_abnormal(tx, shop_id, before, nothing, CHUNK)):
         count += done
         await asyncio.sleep(GAP_S)
     return count

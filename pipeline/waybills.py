@@ -33,7 +33,7 @@ from store import accounts, parcels
 from store.apply import add_events, apply, set_waybill
 from store.database import Tx
 from store.outbox import Effect
-from store.parcels import Piece, ToVoid
+from store.parcels import Parcel, Piece, ToVoid
 from store.shipments import load_facts
 
 log = logging.getLogger("shipdeck.waybills")
@@ -222,25 +222,25 @@ async def _prepare(tx: Tx, e: Effect) -> Prepared | None:
     parcel = await parcels.parcel_of(tx, e.waybill_id)
     if parcel is None:
         return None
-    return Prepared(
-        parcel.waybill_id,
-        parcel.carrier_id,
-        WaybillRequest(
-            reference=parcel.reference,
-            service=parcel.service_code,
-            recipient=parcel.recipient,
-            sender=parcel.sender,
-            lines=tuple(ParcelLine(x.sku, x.name, x.quantity) for x in parcel.pieces),
-            weight_g=sum(x.weight_g * x.quantity for x in parcel.pieces),
-            code=code_of(parcel.shipment_id),
-            order_numbers=parcel.order_numbers,
-            cod_minor=parcel.cod_minor,
-            currency=parcel.currency,
-            customs=tuple(_customs_line(x, x.customs) for x in parcel.pieces if x.customs is not None),
-            pickup_point=parcel.pickup_point,
-            number=parcel.number,
-        ),
-        parcel.number,
+    return Prepared(parcel.waybill_id, parcel.carrier_id, request_of(parcel), parcel.number)
+
+
+def request_of(parcel: Parcel) -> WaybillRequest:
+    """What a carrier is asked about a parcel."""
+    return WaybillRequest(
+        reference=parcel.reference,
+        service=parcel.service_code,
+        recipient=parcel.recipient,
+        sender=parcel.sender,
+        lines=tuple(ParcelLine(x.sku, x.name, x.quantity) for x in parcel.pieces),
+        weight_g=sum(x.weight_g * x.quantity for x in parcel.pieces),
+        code=code_of(parcel.shipment_id),
+        order_numbers=parcel.order_numbers,
+        cod_minor=parcel.cod_minor,
+        currency=parcel.currency,
+        customs=tuple(_customs_line(x, x.customs) for x in parcel.pieces if x.customs is not None),
+        pickup_point=parcel.pickup_point,
+        number=parcel.number,
     )
 
 

@@ -27,7 +27,7 @@ from pipeline.commands import work_off
 from pipeline.effects import AccountRunner, Handler, Held
 from pipeline.steps import step
 from pipeline.sync import OrderSync, SyncStopped, sync_products
-from store import accounts, batches, leases, outbox
+from store import accounts, batches, leases, outbox, restored
 from store.counters import fold_counters
 from store.database import Tx
 from store.reader import Watch
@@ -167,6 +167,8 @@ class Worker:
             for task_row in await accounts.due_tasks(tx):
                 due[task_row.account] = None
             for account in await outbox.due_accounts(tx, await self._accounts(tx)):
+                due[account] = None
+            for account in await restored.carriers_to_read(tx):
                 due[account] = None
             if await batches.unfinished(tx):
                 due["batches"] = None

@@ -187,13 +187,15 @@ class Store:
             private_file(place.file)
             url = f"sqlite+aiosqlite:///{place.file}"
             kept = {"connect_args": {"cached_statements": 512}, "pool_reset_on_return": None}
-            self._write = create_async_engine(url, poolclass=StaticPool, **kept)
-            self._read = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=4, **kept)
+            self._write = create_async_engine(url, poolclass=StaticPool, hide_parameters=True, **kept)
+            self._read = create_async_engine(
+                url, poolclass=AsyncAdaptedQueuePool, pool_size=4, hide_parameters=True, **kept
+            )
             for engine in (self._write, self._read):
                 self._set_up_sqlite(engine)
         else:
             url = "postgresql+asyncpg" + place.url[len("postgresql") :]
-            self._write = self._read = create_async_engine(url, pool_size=8, max_overflow=8)
+            self._write = self._read = create_async_engine(url, pool_size=8, max_overflow=8, hide_parameters=True)
 
     def _set_up_sqlite(self, engine: AsyncEngine) -> None:
         @event.listens_for(engine.sync_engine, "connect")

@@ -89,7 +89,7 @@ class Standing(Struct, frozen=True):
     ahead: Instant
     """How far beyond our clock the newest row of any other machine is, in ms; 0 = not at all."""
     unread: int
-    """Shops that a restored database has still to read anew."""
+    """Accounts that a restored database has still to read."""
     skewed: list[dict[str, Any]]
     """(key, value): shops whose clock is off ours, as `skew:shop:3` and ms."""
     workers: int

@@ -1,5 +1,6 @@
 """What stands around the list: shops and their last sync, workers, jobs, pushes in their grace, batches and their rows."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +37,8 @@ class ShopState(Struct, frozen=True):
     abnormal: int
     expires_at: Instant | None = None
     """When its credentials end."""
+    plain: bool = False
+    """Its calls travel unencrypted, because a person allowed it (`allow_plain_http`)."""
 
 
 class Overview(Struct, frozen=True):
@@ -118,10 +121,18 @@ async def _names(reader: Fetches, accounts: Sequence[str]) -> list[str]:
     return [names.get(a, a) for a in accounts]
 
 
+def travels_plain(settings: str) -> bool:
+    """Do these settings of an account force plain HTTP?"""
+    known = json.loads(settings)
+    forced = str(known.get("allow_plain_http", "")).lower() in {"yes", "true", "1"}
+    return forced and str(known.get("url", "")).lower().startswith("http://")
+
+
 async def shop_states(reader: Fetches, now: Instant) -> list[ShopState]:
     """Every shop with its last sync, newest trouble and what waits for a person."""
     rows = await reader.fetch(
-        """SELECT sh.id, sh.name, sh.platform, sh.title, sh.zone, sh.currency, sh.bound, sh.cut_over, sh.first_import_done,
+        """SELECT sh.id, sh.name, sh.platform, sh.title, sh.settings, sh.zone, sh.currency, sh.bound, sh.cut_over,
+               sh.first_import_done,
                t.ok_at, t.every_ms, t.started_at, t.seen, t.code, t.message, h.paused_code, h.message AS health, sh.connected_at,
                sh.expires_at
            FROM shop sh LEFT JOIN sync_task t ON t.account = 'shop:' || sh.id AND t.kind = 'orders'
@@ -163,6 +174,7 @@ async def shop_states(reader: Fetches, now: Instant) -> list[ShopState]:
             waiting=waiting.get(r["id"], 0),
             abnormal=abnormal.get(r["id"], 0),
             expires_at=r["expires_at"],
+            plain=bool(r["bound"]) and travels_plain(r["settings"]),
         )
         for r in rows
     ]

@@ -50,9 +50,10 @@ class Parcel(Struct, frozen=True):
 _WANTED = [WaybillState.REQUESTING.value, WaybillState.WAITING.value, WaybillState.UNKNOWN.value]
 
 
-async def parcel_of(tx: Tx, waybill_id: int | None) -> Parcel | None:
-    """The parcel a waybill is wanted for; None when nobody waits for the number any more."""
-    w = await tx.row("SELECT * FROM waybill WHERE id = :id AND state IN :wanted", id=waybill_id, wanted=_WANTED)
+async def parcel_of(tx: Tx, waybill_id: int | None, *, held: bool = False) -> Parcel | None:
+    """The parcel a waybill is wanted for; None when nobody waits for the number any more. `held`: of a number we hold."""
+    wanted = [WaybillState.OBTAINED.value] if held else _WANTED
+    w = await tx.row("SELECT * FROM waybill WHERE id = :id AND state IN :wanted", id=waybill_id, wanted=wanted)
     if w is None:
         return None
     service = await tx.row("SELECT code, data FROM service WHERE id = :id", id=w.service_id)

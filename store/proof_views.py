@@ -77,7 +77,7 @@ async def open_ones(reader: Fetches) -> Open:
     rows = await reader.fetch(
         """SELECT CAST(coalesce(sum(p.missing + p.strangers), 0) AS bigint) AS orders,
                CAST(coalesce(sum(CASE WHEN p.code <> '' THEN 1 ELSE 0 END), 0) AS bigint) AS unproved
-           FROM shop sh JOIN proof p ON p.shop_id = sh.id
-           WHERE sh.bound = 1 AND (p.code <> '' OR p.missing + p.strangers > 0)"""
+           FROM shop sh CROSS JOIN proof p
+           WHERE sh.bound = 1 AND p.shop_id = sh.id AND (p.code <> '' OR p.missing + p.strangers > 0)"""
     )
     return Open(**{name: int(n) for name, n in rows[0].items()})

@@ -11,13 +11,14 @@ from store.apply import book
 from store.database import Tx, as_json
 from store.papers import set_print_state
 
-_SHOP = "restored:"
-READ_ORDERS, READ_ALL = "orders", "all"
-"""What is still to be read of a shop: its open orders (before anything is sent), then its whole import window."""
+_ACCOUNT = "restored:"
+READ_ORDERS, READ_ALL, READ_NUMBERS = "orders", "all", "numbers"
+"""What is still to be read: of a shop its open orders (before anything is sent), then its whole import window; of a
+carrier the numbers we hold."""
 
 
 VOIDS_WAIT_MS = 10 * MINUTE
-"""Nobody can look up a void: it waits until the shops have had time to say that the number is in use after all."""
+"""Nobody can look up a void: it waits until its shop has said whether the number is in use after all, but no longer."""
 
 
 class BegunAnew(Struct, frozen=True):
@@ -105,13 +106,18 @@ async def _leave_prints(tx: Tx, host: str) -> int:
 
 
 async def _read_anew(tx: Tx, moment: Instant) -> int:
-    """Cursors belong to a later moment of the platforms than our books, so that they are void."""
+    """Cursors belong to a later moment of the platforms than our books, so that they are void.
+
+    A number that the books hold may have been voided since, and another one taken.
+    """
     bound = await tx.rows("SELECT id FROM shop WHERE bound = 1")
     await tx.do("UPDATE sync_task SET cursor = '', due_at = :now", now=tx.now)
     await tx.do("DELETE FROM meta WHERE key LIKE 'restored:%'")
     for row in bound:
-        await _put(tx, f"{_SHOP}shop:{row.id}", READ_ORDERS)
+        await _put(tx, f"{_ACCOUNT}shop:{row.id}", READ_ORDERS)
     await _put(tx, "restored_at", str(tx.now))
+    for row in await tx.rows("SELECT id FROM carrier WHERE bound = 1"):
+        await _put(tx, f"{_ACCOUNT}carrier:{row.id}", READ_NUMBERS)
     # What was ordered shortly before the backup may not have been read by then.
     await _put(tx, "restored_from", str(moment - HOUR))
     return len(bound)
@@ -139,16 +145,47 @@ async def _put(tx: Tx, key: str, value: str) -> None:
 
 
 async def to_read(tx: Tx, account: str) -> str:
-    """What is still to be read of a shop after a restore: '' (nothing), `READ_ORDERS`, `READ_ALL`."""
-    return str(await tx.value("SELECT value FROM meta WHERE key = :k", k=_SHOP + account) or "")
+    """What is still to be read of an account after a restore: '' (nothing), or one of the three above."""
+    return str(await tx.value("SELECT value FROM meta WHERE key = :k", k=_ACCOUNT + account) or "")
+
+
+async def carriers_to_read(tx: Tx) -> list[str]:
+    """Carrier accounts whose numbers are still to be looked up, and which are not in their back-off."""
+    rows = await tx.rows(
+        """SELECT m.key FROM meta m LEFT JOIN account_health h ON 'restored:' || h.account = m.key
+           WHERE m.key LIKE 'restored:carrier:%' AND coalesce(h.retry_at, 0) <= :now""",
+        now=tx.now,
+    )
+    return [row.key.partition(":")[2] for row in rows]
+
+
+async def open_numbers(tx: Tx, carrier_id: int) -> dict[int, int]:
+    """Numbers of a carrier that open shipments hold: waybill id → shipment id."""
+    rows = await tx.rows(
+        """SELECT w.id, w.shipment_id FROM waybill w JOIN shipment s ON s.id = w.shipment_id
+           WHERE w.carrier_id = :c AND w.state = 'obtained' AND s.stage IN (3, 4) ORDER BY w.id""",
+        c=carrier_id,
+    )
+    return {r.id: r.shipment_id for r in rows}
 
 
 async def has_read(tx: Tx, account: str, next_: str) -> None:
     """One step of that is done; '' ends it."""
     if next_:
-        await _put(tx, _SHOP + account, next_)
+        await _put(tx, _ACCOUNT + account, next_)
     else:
-        await tx.do("DELETE FROM meta WHERE key = :k", k=_SHOP + account)
+        await tx.do("DELETE FROM meta WHERE key = :k", k=_ACCOUNT + account)
+
+
+async def let_voids_go(tx: Tx, shop_id: int) -> None:
+    """A shop's open orders have been read: the voids that are still wanted need not wait for it any longer."""
+    await tx.do(
+        """UPDATE effect SET due_at = :now WHERE op = :void AND state = 'unknown' AND due_at > :now
+           AND shipment_id IN (SELECT id FROM shipment WHERE shop_id = :shop)""",
+        void=Op.VOID_WAYBILL.value,
+        shop=shop_id,
+        now=tx.now,
+    )
 
 
 async def open_shipments(tx: Tx, shop_id: int, platform_order_ids: list[str]) -> tuple[dict[str, int], list[int]]:

@@ -259,7 +259,7 @@ def _party(address: Address) -> dict[str, str]:
 def _decoded(answer: Answer, kind: type[T]) -> T | None:
     try:
         return msgspec.json.decode(answer.body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

@@ -49,24 +49,36 @@ def _says(kind: str) -> str:
         "html": _("A web page came in place of the label."),
         "json": _("A message came in place of the label."),
         "truncated": _("The label is cut off or damaged."),
+        "oversized": _("The label has too many pages, or is too large for one."),
     }.get(kind) or _("The label is no PDF but {kind}.").format(kind=kind)
 
 
+MOST_BYTES, MOST_PAGES, LONGEST_SIDE = 16 * 1024 * 1024, 100, 3_000.0
+"""What a label may be at most; the side in points (3,000 are about a metre). Real ones have 1 to 5 pages of 10 to 300 kB."""
+
+
 def check_pdf(data: bytes) -> int:
-    """The number of pages of a PDF that can really be opened. Raises `BadLabel` for anything else."""
+    """The number of pages of a PDF that can really be opened. Raises `BadLabel` for anything else, and for what is too large."""
     kind = _kind(data)
     if kind != "pdf":
         raise BadLabel(kind, _says(kind))
+    if len(data) > MOST_BYTES:
+        raise BadLabel("oversized", _says("oversized"))
     with _pdfium:
         return _with_pdf(data, _count)
 
 
 def _count(document: Any) -> int:
     count = len(document)
+    if count > MOST_PAGES:
+        # As many as it claims: asking each for its size could take for ever.
+        raise BadLabel("oversized", _says("oversized"))
     for index in range(count):
         width, height = document.get_page_size(index)
         if width <= 0 or height <= 0:
             raise BadLabel("truncated", _says("truncated"))
+        if max(width, height) > LONGEST_SIDE:
+            raise BadLabel("oversized", _says("oversized"))
     if not count:
         raise BadLabel("truncated", _says("truncated"))
     return count

@@ -177,7 +177,7 @@ class Api:
         if answer.status == 200:
             try:
                 return msgspec.json.decode(answer.body, type=_Grant)
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, RecursionError):
                 pass
         raise _failed(answer, acts=False)
 
@@ -213,7 +213,7 @@ class Api:
             answer = await self._post(body, acts)
             try:
                 whole = msgspec.json.decode(answer.body, type=_Envelope)
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, RecursionError):
                 if acts or attempt:
                     raise _failed(answer, acts) from None
                 continue  # Half a body or a passing page of some proxy is worth a second look.
@@ -278,7 +278,7 @@ class Api:
                 raise self._refusal(error, whole, acts)
         try:
             return msgspec.json.decode(whole.data, type=kind)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             raise _failed(answer, acts) from None
 
     def _refusal(self, error: _Error, whole: _Envelope, acts: bool) -> WireError:

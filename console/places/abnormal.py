@@ -69,6 +69,9 @@ class AbnormalList(TablePlace):
         if action.name == "refresh":
             await self.desk.reload()
             return True
+        if item is not None and action.name == "detail":
+            self.desk.show_panel(True)
+            return True
         if item is None or action.name not in {"forward", "ignore"}:
             return False
         self.desk.console_app.flow(self._act(item.id, again=action.name == "forward"))

@@ -18,7 +18,7 @@ from store import proof_views
 from store.proof_views import Proof
 
 SHOWN = 200
-"""Order numbers that the panel names."""
+"""Order numbers that the panel names for each reason."""
 
 
 class Completeness(TablePlace):
@@ -27,8 +27,8 @@ class Completeness(TablePlace):
     name: ClassVar[str] = "completeness"
     columns = (
         (_("Day"), 10),
-        (_("Shop"), 12),
-        (_("State"), 12),
+        (_("Shop"), 11),
+        (_("State"), 11),
         (_("Platform"), -8),
         (_("Here"), -6),
         (_("Left out"), -8),
@@ -48,13 +48,13 @@ class Completeness(TablePlace):
         unproved = sum(1 for one in proofs if one.code)
         pieces: list[tuple[str, str]] = [
             ("  ", "sub"),
-            (_("[completeness: {n} days]").format(n=len(proofs)), "sub.on"),
+            (_("[completeness, days {n}]").format(n=len(proofs)), "sub.on"),
             ("  " + _("Enter names the orders"), "sub"),
         ]
         if differs:
-            pieces.append(("  " + _("! {n} orders differ").format(n=differs), "bad"))
+            pieces.append(("  " + _("! differ {n}").format(n=differs), "bad"))
         if unproved:
-            pieces.append(("  " + _("! {n} days not proved").format(n=unproved), "warn"))
+            pieces.append(("  " + _("! unproved {n}").format(n=unproved), "warn"))
         return pieces
 
     def empty(self) -> list[Styled]:
@@ -64,7 +64,8 @@ class Completeness(TablePlace):
 
     def footer(self) -> list[tuple[Action, str]]:
         """Prove and repair."""
-        return [(ALL["forward"], _("Repair"))]
+        more = [] if self.desk.panel_beside else [(ALL["detail"], ALL["detail"].title)]
+        return [(ALL["forward"], _("Repair")), *more, (ALL["refresh"], ALL["refresh"].title)]
 
     async def detail(self, width: int) -> list[Styled]:
         """The figures of the day by reason, and the orders that differ."""
@@ -86,18 +87,23 @@ class Completeness(TablePlace):
             for code, n in one.reasons.get("abnormal", {}).items():
                 lines.append(((f" {count(n):>6}  {_('abnormal')}: {reason_word(code)}", "warn"),))
             lines.append(((" " + _("proved {when}").format(when=moment(one.proved_at, now)), "dim"),))
-        for differs in one.differing[:SHOWN]:
-            lines.append(((f" ! {clean(differs.number, 20)} {reason_word(differs.code)}", "bad"),))
-        if (more := len(one.differing) - SHOWN) > 0:
-            lines.append(((" " + _("and {n} more").format(n=more), "dim"),))
+        for code, numbers in _by_code(one).items():
+            lines += [(), ((f" ! {reason_word(code)}: {count(len(numbers))}", "bad"),)]
+            shown = _("{first} and {n} more") if len(numbers) > SHOWN else "{first}"
+            text = shown.format(first="  ".join(numbers[:SHOWN]), n=len(numbers) - SHOWN)
+            lines += [((f"   {part}", "text"),) for part in wrap(text, width - 5)]
         if not one.complete:
-            lines += [(), ((" " + _("n reads what differs from the platform and takes it over."), "dim"),)]
+            hint = _("n reads what differs from the platform and takes it over.")
+            lines += [(), *(((f" {part}", "dim"),) for part in wrap(hint, width - 3))]
         return lines
 
     async def act(self, action: Action, key: Key) -> bool:
         """Prove the day under the cursor again and repair it; where there is none, the last three of every shop."""
         if action.name == "refresh":
             await self.desk.reload()
+            return True
+        if action.name == "detail" and self.current is not None:
+            self.desk.show_panel(True)
             return True
         if action.name != "forward":
             return False
@@ -136,6 +142,14 @@ def _state(one: Proof) -> tuple[str, str]:
     return _("complete"), "good"
 
 
+def _by_code(one: Proof) -> dict[str, list[str]]:
+    """Reason → the order numbers that differ for it."""
+    found: dict[str, list[str]] = {}
+    for differs in one.differing:
+        found.setdefault(differs.code, []).append(safe(differs.number, 40).replace(" ", "\u00a0"))
+    return found
+
+
 def _line(one: Proof) -> tuple[tuple[str, str], ...]:
     word, tone = _state(one)
     never = one.proved_at is None
@@ -143,8 +157,8 @@ def _line(one: Proof) -> tuple[tuple[str, str], ...]:
     widths = (8, 6, 8, 8, 7)
     shown = " ".join(fit("-" if never else count(n), w, True) for n, w in zip(figures, widths, strict=True))
     return (
-        (f"{fit(one.day, 10)} {clean(one.shop, 12)} ", "text"),
-        (fit(word, 12) + " ", tone),
+        (f"{fit(one.day, 10)} {clean(one.shop, 11)} ", "text"),
+        (fit(word, 11) + " ", tone),
         (shown, "bad" if one.differing else "text"),
     )
 

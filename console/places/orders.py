@@ -22,7 +22,7 @@ from domain.persons import sees_persons
 from domain.results import Refused
 from domain.text import safe
 from domain.words import _
-from store import lists, overview, views
+from store import lists, overview, people_views, views
 from store.lists import Line, Query
 
 if TYPE_CHECKING:
@@ -388,7 +388,7 @@ class Orders(Place):
         shown = await views.detail(app.eyes.quick, row.id)
         if shown is None:
             return []
-        if app.person is not None and not sees_persons(app.person):
+        if not await self._sees_persons():
             shown = masked_detail(shown)
         free = await overview.free_of(app.eyes.quick, row.id) if row.stage < Stage.SHIPPED else {}
         mates = next((group for group in self.groups if row.id in group), [])
@@ -399,7 +399,15 @@ class Orders(Place):
             free=free,
             mates=[code_of(i) for i in mates if i != row.id],
             sublist=self.sublist_name,
+            plain=any(s.plain and s.name == shown["shop"] for s in (self.desk.facts.shops if self.desk.facts else ())),
         )
+
+    async def _sees_persons(self) -> bool:
+        """May whoever sits here see buyers whole? Before it is known who does, only where nobody is kept at all."""
+        app = self.desk.console_app
+        if app.person is not None:
+            return sees_persons(app.person)
+        return await people_views.sees_persons(app.eyes.quick, "")
 
     # -------------------------------------------------------------- keys that stay in the list
 

@@ -138,9 +138,9 @@ def proof_row(known: Known) -> Row:
     """Whether every day's orders are all accounted for."""
     words: list[Piece] = []
     if known.proved.orders:
-        words.append((_("! {n} orders differ").format(n=known.proved.orders), "bad"))
+        words.append((_("! differ {n}").format(n=known.proved.orders), "bad"))
     if known.proved.unproved:
-        words.append((_("! {n} days not proved").format(n=known.proved.unproved), "warn"))
+        words.append((_("! unproved {n}").format(n=known.proved.unproved), "warn"))
     if not words:
         words.append((_("nothing stands open"), "good"))
     return Row("completeness", "completeness", _("Completeness"), "", _joined(words), known)

@@ -65,6 +65,9 @@ def _health(facts: Overview, standing: Standing) -> list[Item]:
     good = [s.ok_at for s in bound if s.ok_at is not None]
     if good:
         items.append((2, _("sync {age}").format(age=age(now - max(good))), "head"))
+    if plain := [s for s in bound if s.plain]:
+        names = listed(safe(s.name, 16) for s in plain[:2])
+        items.append((1, _("! unencrypted {shops}").format(shops=names), "head.bad"))
     late = sorted((s for s in bound if s.late or s.paused), key=lambda s: s.ok_at or 0)
     if late:
         worst = late[0]
@@ -97,9 +100,9 @@ def _proofs(facts: Overview) -> list[Item]:
     """Orders that differ from their platforms, and days that nobody could prove: until they are put right."""
     items: list[Item] = []
     if facts.differing:
-        items.append((1, _("! {n} orders differ").format(n=count(facts.differing)), "head.bad"))
+        items.append((1, _("! differ {n}").format(n=count(facts.differing)), "head.bad"))
     if facts.unproved:
-        items.append((1, _("! {n} days not proved").format(n=count(facts.unproved)), "head.warn"))
+        items.append((1, _("! unproved {n}").format(n=count(facts.unproved)), "head.warn"))
     return items
 
 
@@ -110,7 +113,8 @@ def _terms(facts: Overview, now: Instant) -> list[Item]:
         waits = now - facts.queue_at
         limit = 2 * min((s.every_ms for s in facts.shops if s.bound and s.every_ms), default=QUEUE_MS)
         text = _("queue {age}").format(age=age(waits))
-        items.append((1, f"! {text}", "head.bad") if waits > limit else (3, text, "head.dim"))
+        # Without a worker everything waits, and that is said already.
+        items.append((1 if facts.workers else 3, f"! {text}", "head.bad") if waits > limit else (3, text, "head.dim"))
     for shop in facts.shops:
         if shop.bound and shop.expires_at is not None and shop.expires_at - now < WEEK_MS:
             left = shop.expires_at - now

@@ -506,6 +506,10 @@ class Desk(Screen[None]):
         panel.show(content, keep=mark == self._detail_of)
         self._detail_of = mark
 
+    def detail_again(self) -> None:
+        """Somebody else looks: the panel shows what they may see."""
+        self._detail_wanted = time.monotonic()
+
     def show_panel(self, on: bool) -> None:
         """Open or close the panel over the list (below 120 columns)."""
         if self.panel_open != on:

@@ -91,6 +91,7 @@ POINTS = (
     Point("variations", "sync.products", "shop", Shot("GET", "/variations"), READ, rows=True),
     Point("listing", "sync.reconcile", "shop", Shot("GET", "orderby=id&order=asc&status=any"), READ, rows=True),
     Point("missing", "sync.reconcile", "shop", ORDER, READ),
+    Point("stranger", "sync.reconcile", "shop", ORDER, READ),
 )
 
 

@@ -12,9 +12,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     rows: dict[tuple[str, str], Counter[str]] = {}
     struck: Counter[str] = Counter()
+    crashed: Counter[str] = Counter()
     for outcome in ("passed", "failed"):
         for report in terminalreporter.stats.get(outcome, []):
             told = dict(report.user_properties)
+            if report.when == "call" and "crash" in told:
+                crashed[told["crash"][1]] += told["crash"][2]
             if report.when != "call" or "matrix" not in told:
                 continue
             engine, kind, fault = told["matrix"]
@@ -25,9 +28,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     line = terminalreporter.write_line
     terminalreporter.section("fault matrix")
-    line(f"{'kind':<18}{'engine':<12}{'cells':>7}{'done':>7}{'parked':>8}{'failed':>8}")
-    for (kind, engine), ends in sorted(rows.items()):
-        line(f"{kind:<18}{engine:<12}{ends.total():>7}{ends['done']:>7}{ends['parked']:>8}{ends['FAILED']:>8}")
-    total = sum(rows.values(), Counter())
-    line(f"{'all':<30}{total.total():>7}{total['done']:>7}{total['parked']:>8}{total['FAILED']:>8}")
+    line(f"{'kind':<18}{'engine':<12}{'cells':>7}{'done':>7}{'parked':>8}{'refused':>9}{'FAILED':>8}")
+    for (kind, engine), ends in [*sorted(rows.items()), (("all", ""), sum(rows.values(), Counter()))]:
+        shown = f"{ends['done']:>7}{ends['parked']:>8}{ends['failed']:>9}{ends['FAILED']:>8}"
+        line(f"{kind:<18}{engine:<12}{ends.total():>7}{shown}")
     line(f"{struck.total()} faults of {len(struck)} kinds: " + ", ".join(f"{k} {n}" for k, n in sorted(struck.items())))
+    line("processes struck at a step: " + ", ".join(f"{n} on {engine}" for engine, n in sorted(crashed.items())))

@@ -232,13 +232,7 @@ class Ground:
         made = self.shop.admin(
             "POST", "orders", {"orders": [Bench.plain(created_ago_s=3600, modified_ago_s=3600) for _ in range(number)]}
         )
-        connector = await self.p.shop(self.shop_id)
-        async with self.p.store.reading() as tx:
-            row = await tx.row("SELECT * FROM shop WHERE id = :i", i=self.shop_id)
-        shop = self.p.shop_facts(row)
-        policy = policy_of(shop, row.currency, row.connected_at)
-        found = await connector.read_orders([str(m) for m in made])
-        await OrderSync(self.p, self.shop_id).take_over(shop, policy, connector, found)  # type: ignore[arg-type]
+        await self._take_over(made)
         if not self._stocked:
             answer = await stocktaking.change(self.p, SKU, "count", PIECES, "anna")
             assert not isinstance(answer, Refused), answer
@@ -276,6 +270,16 @@ class Ground:
             await self.command("waybill", asked)
             while await self.fetch("SELECT 1 AS one FROM effect WHERE state IN ('queued', 'running') LIMIT 1"):
                 await self.workers[id(self.p)].tick_once()
+
+    async def _take_over(self, made: Sequence[int]) -> None:
+        """Bring these orders in, whatever the cursor says."""
+        connector = await self.p.shop(self.shop_id)
+        async with self.p.store.reading() as tx:
+            row = await tx.row("SELECT * FROM shop WHERE id = :i", i=self.shop_id)
+        shop = self.p.shop_facts(row)
+        policy = policy_of(shop, row.currency, row.connected_at)
+        found = await connector.read_orders([str(m) for m in made])
+        await OrderSync(self.p, self.shop_id).take_over(shop, policy, connector, found)  # type: ignore[arg-type]
 
     async def take(self, name: str, number: int) -> list[int]:
         """So many shipments out of a pool, which is filled up where it is short."""
@@ -459,6 +463,9 @@ class Ground:
             sku = next(p.sku for p in catalogue if p.sku not in known and p.kind == "simple")
         ago = {"created_ago_s": 86_400, "modified_ago_s": 86_400} if point.kind == "sync.reconcile" else {}
         (order,) = self.shop.admin("POST", "orders", {"orders": [Bench.plain(skus=[(sku, 2)], **ago)]})
+        if point.name == "stranger":
+            await self._take_over([order])
+            self.shop.admin("POST", "change", {"order": order, "change": "delete"})
         if point.name in {"bin", "refunds"}:
             # It must be known before it is thrown away.
             assert await sync_now(self.p, self.shop_id, ("orders",)) == {"orders": ""}
@@ -477,7 +484,7 @@ class Ground:
             )
             assert len(rows) == 1, rows
             found = (rows[0]["stage"], rows[0]["quantity"], rows[0]["sku"])
-            wanted = {"bin": (6, 2, sku), "refunds": (1, 1, sku)}.get(point.name, (1, 2, sku))
+            wanted = {"bin": (6, 2, sku), "stranger": (6, 2, sku), "refunds": (1, 1, sku)}.get(point.name, (1, 2, sku))
             assert found == wanted, (found, wanted)
             assert await self.value("SELECT count(*) FROM left_out WHERE platform_order_id = :o", o=str(order)) == 0
 

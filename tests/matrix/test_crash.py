@@ -197,7 +197,9 @@ def a_sync(kind: str) -> Callable[[Ground], Coroutine[Any, Any, Run]]:
     """A worker reading what changed on the platform."""
 
     async def prepare(g: Ground) -> Run:
-        names = {"orders": ("page", "bin", "refunds"), "products": ("goods",), "reconcile": ("missing",)}[kind]
+        names = {"orders": ("page", "bin", "refunds"), "products": ("goods",), "reconcile": ("missing", "stranger")}[
+            kind
+        ]
         checks = [await g.change_on_platform(next(p for p in POINTS if p.name == name)) for name in names]
         async with g.p.store.transaction() as tx:
             await tx.run("UPDATE sync_task SET started_at = :now, ok_at = :now", now=tx.now)

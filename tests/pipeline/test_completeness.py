@@ -12,6 +12,7 @@ from connectors.simulated.launch import Twin
 from domain.clock import HOUR, MINUTE, day_of, day_start, next_time
 from domain.results import Refused
 from pipeline import completeness
+from pipeline.steps import Steps
 from pipeline.worker import Worker, sync_now
 from store import proof_views
 from store.place import Place
@@ -239,6 +240,56 @@ async def test_what_came_before_the_shop_was_bound_is_explained_by_its_import_ru
     assert one.reasons["excluded"] == {"closed_before_import": 1}
     old = await shop.proof(day=day_of(shop.p.clock() - 100 * DAY_S * 1000, shop.zone))
     assert old.reasons["excluded"] == {"older_than_window": 1}
+
+
+async def test_an_order_that_was_abnormal_once_and_is_lost_is_missing(shop: Proved) -> None:
+    (order,) = shop.make(shop.noon(case="fractional_quantity", modified_ago_s=0))
+    await shop.sync()
+    (line,) = [r for r in shop.shop.admin("GET", "orders") if r["id"] == order]
+    assert line
+    shop.change(order, "remove_line")
+    shop.change(order, "add_line")
+    await shop.sync()
+    assert await shop.abnormal("solved") == {order: "fractional_quantity"}
+    await shop.lose(order)
+    assert (await shop.proof()).differing[0].code == "missing"
+
+
+async def test_what_is_deleted_while_it_is_repaired_is_no_difference(
+    shop: Proved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.move_on()
+    gone, stays = shop.make(shop.noon(), shop.noon())
+
+    def between(step: str) -> None:
+        if step == "completeness.listed":
+            shop.change(gone, "delete")
+
+    monkeypatch.setattr(Steps, "hook", between)
+    one = await shop.proof(repair=True)
+    assert figures(one) == (1, 1, 0, 0, 0, 0)
+    assert one.complete
+    assert stays in await shop.imported()
+
+
+async def test_what_shows_again_while_it_is_repaired_is_no_difference(
+    shop: Proved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (order,) = shop.make(shop.noon(modified_ago_s=0))
+    await shop.sync()
+    created = shop.shop.admin("GET", "orders")[-1]["date_created_gmt"]
+    long_ago = "2020-01-01T00:00:00"
+    shop.change(order, "set", values={"date_created_gmt": long_ago}, silent=True)
+    assert (await shop.proof()).differing[0].code == "not_listed"
+
+    def between(step: str) -> None:
+        if step == "completeness.listed":
+            shop.change(order, "set", values={"date_created_gmt": created}, silent=True)
+
+    monkeypatch.setattr(Steps, "hook", between)
+    one = await shop.proof(repair=True)
+    assert figures(one) == (1, 1, 0, 0, 0, 0)
+    assert (await shop.stored(order))["status"] == "open"
 
 
 # ------------------------------------------------------------------ what proves nothing

@@ -79,9 +79,9 @@ async def proof(w: World, day: date, *, repair: bool = False) -> Proof:
 async def test_cartum_an_order_behind_every_reading_is_found_and_taken_over(cartum: CartumShop) -> None:
     day, seconds = await ago(cartum, 10)
     beside = (await ago(cartum, 11))[1]
-    late, other = (cartum.order(created_ago_s=s) for s in (seconds, beside))
+    late, other, next_day = (cartum.order(created_ago_s=s) for s in (seconds, beside, seconds - 86_400))
     assert await cartum.sync() == ""
-    assert not {late, other} & await cartum.imported()
+    assert not {late, other, next_day} & await cartum.imported()
     found = await proof(cartum, day)
     assert (found.listed, found.missing, found.differing[0].number) == (1, 1, str(late))
     mended = await proof(cartum, day, repair=True)

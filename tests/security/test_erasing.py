@@ -95,7 +95,9 @@ async def shipped(world: World) -> tuple[World, int, int]:
     shipment = await world.shipment_of(made)
     await world.do("note", [shipment], read=True)
     await world.do("note", [shipment], text="oddzwonić: Zdzichna Własna 609 111 222")
-    assert not (await world.do("address", [shipment], name="Zdzichna Własna", line1="Rybna 9", phone="609 111 222")).refused
+    assert not (
+        await world.do("address", [shipment], name="Zdzichna Własna", line1="Rybna 9", phone="609 111 222")
+    ).refused
     await world.to_stage(shipment, "shipped")
     async with world.p.store.transaction() as tx:
         await quarantine(tx, world.shop_id, [("9901", "bad_date", "Qwertyniak?", b'{"phone": "512 345 987"}')])

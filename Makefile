@@ -14,7 +14,7 @@ test: $(VENV)/.ready
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 matrix: $(VENV)/.ready
-	$(BIN)/python -m pytest tests/matrix --matrix=full -n 2 --dist loadgroup
+	$(BIN)/python -m pytest tests/matrix --matrix=full -n 2 --dist loadscope
 
 hostile: $(VENV)/.ready
 	$(BIN)/python -m pytest tests/security/test_hostile_text.py --hostile=10

@@ -671,7 +671,9 @@ async def quarantine(tx: Tx, shop_id: int, rows: Sequence[tuple[str, str, str, b
     """
     rows = [(storable(pid), code, message, raw) for pid, code, message, raw in rows]
     gone = await erased(tx, shop_id, [pid for pid, _code, _message, _raw in rows])
-    rows = [(pid, code, "" if pid in gone else message, b"" if pid in gone else raw) for pid, code, message, raw in rows]
+    rows = [
+        (pid, code, "" if pid in gone else message, b"" if pid in gone else raw) for pid, code, message, raw in rows
+    ]
     await tx.insert(
         t.abnormal,
         [

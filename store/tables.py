@@ -1,6 +1,8 @@
 """The schema, as SQLAlchemy tables, with the constraints that make duplicates and over-shipment impossible.
 
-Personal data of buyers lives only in: contact, buyer, address, note, raw_order, abnormal.payload and label_file.
+Personal data of buyers lives only in: contact, buyer, address, note, raw_order, abnormal.payload and label_file (and, while
+it runs, in the arguments of a batch that writes addresses or notes); third parties may repeat some in their sentences
+(`reason`, `message`). `store.erasing` knows all of it.
 Triggers (over-assignment of order lines, stage counters) stand in `store.triggers`, the index over `buyer.words` (the
 names of an order's buyer and recipients, as `domain.search` keeps them) in the migration that made it.
 """

@@ -37,7 +37,15 @@ PAGES: tuple[Page, ...] = (
         "import",
         _("Import"),
         _("what is taken over, and how"),
-        ("import_months", "import_exclude", "require_contact", "identify_by", "currency", "delivery_comment"),
+        (
+            "import_months",
+            "import_exclude",
+            "require_contact",
+            "identify_by",
+            "currency",
+            "delivery_comment",
+            "redact_after",
+        ),
     ),
     Page(
         "shipping",
@@ -87,6 +95,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "delivery_comment": (
         _("Delivery as a comment"),
         _("yes, no, default; delivery details are written into a comment."),
+    ),
+    "redact_after": (
+        _("Erase people after, days"),
+        _("0-3650; so long after shipping or closing; 0: never."),
     ),
     "move_to_print": (_("To print by itself"), _("yes, no; as soon as the waybill is there.")),
     "ship_without_printing": (_("Ship without printing"), _("yes, no; yes: no printed label is asked for.")),

@@ -25,7 +25,7 @@ def ids(found: Sequence[Listed]) -> set[int]:
 
 @pytest.mark.parametrize("totals", [True, False])
 async def test_every_order_of_the_time_is_listed_once_with_the_bin(totals: bool) -> None:
-    shelf = Shelf({n: START for n in range(1, 251)})
+    shelf = Shelf(dict.fromkeys(range(1, 251), START))
     shelf.has_totals = totals
     shelf.put(300, START, status="trash", number="T-300")
     shelf.put(301, START, status="checkout-draft")
@@ -41,14 +41,14 @@ async def test_every_order_of_the_time_is_listed_once_with_the_bin(totals: bool)
 
 @pytest.mark.parametrize("totals", [True, False])
 async def test_an_order_that_goes_while_pages_are_turned_hides_no_other(totals: bool) -> None:
-    shelf = Shelf({n: START for n in range(1, 251)})
+    shelf = Shelf(dict.fromkeys(range(1, 251), START))
     shelf.has_totals = totals
     shelf.between = lambda call: shelf.orders.pop(5, None) if call == 2 else None
     assert ids(await listed(shelf)) == {n for n in range(1, 251) if n != 5}
 
 
 async def test_a_list_that_is_never_whole_proves_nothing() -> None:
-    shelf = Shelf({n: START for n in range(1, 251)})
+    shelf = Shelf(dict.fromkeys(range(1, 251), START))
     shelf.between = lambda call: shelf.orders.pop(call, None)
     with pytest.raises(WireError) as caught:
         await listed(shelf)
@@ -56,7 +56,7 @@ async def test_a_list_that_is_never_whole_proves_nothing() -> None:
 
 
 async def test_a_cache_that_answers_every_page_alike_proves_nothing() -> None:
-    shelf = Shelf({n: START for n in range(1, 251)})
+    shelf = Shelf(dict.fromkeys(range(1, 251), START))
 
     def first_page_for_ever(request: httpx.Request) -> httpx.Response:
         return shelf(httpx.Request("GET", request.url.copy_remove_param("page")))
@@ -67,7 +67,7 @@ async def test_a_cache_that_answers_every_page_alike_proves_nothing() -> None:
 
 
 async def test_a_shop_that_hides_its_bin_lists_the_rest() -> None:
-    shelf = Shelf({n: START for n in range(1, 4)})
+    shelf = Shelf(dict.fromkeys(range(1, 4), START))
 
     def hides(request: httpx.Request) -> httpx.Response:
         hidden = request.url.params["status"] == "trash"

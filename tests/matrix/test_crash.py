@@ -315,7 +315,6 @@ def _ways(step: str, turn: int, engine: str, full: bool) -> tuple[str, ...]:
     return (("kill",) if turn % 2 else ()) if engine == "sqlite" else () if turn % 2 else ("stop",)
 
 
-@pytest.mark.xdist_group("crashes")
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_whatever_step_a_process_is_killed_or_frozen_at_the_books_end_equal(
@@ -351,7 +350,6 @@ def test_whatever_step_a_process_is_killed_or_frozen_at_the_books_end_equal(
     record_property("crash", [name, engine, struck])
 
 
-@pytest.mark.xdist_group("crashes")
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_after_all_crashes_the_books_as_a_whole_are_equal(scenes: Callable[..., Scene], engine: str) -> None:
     ground = scenes(engine).ground
@@ -368,7 +366,6 @@ def patterns() -> set[str]:
     return found
 
 
-@pytest.mark.xdist_group("crashes")
 def test_every_step_of_the_source_is_struck_by_a_scenario() -> None:
     if set(_passed) != set(SCENARIOS):
         pytest.skip("only a part of the scenarios was run")

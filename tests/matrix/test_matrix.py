@@ -19,11 +19,8 @@ HARMLESS = {"latency", "reorder"}
 """Faults of the twins that are no rows here: nothing is lost, doubled or unclear."""
 
 
-class Books:
-    """Stands behind the cells of one ground: its books as a whole."""
-
-    def __init__(self, group: str) -> None:
-        self.group = group
+BOOKS = "books"
+"""In place of a cell, behind them all: the books as a whole."""
 
 
 def chosen(full: bool) -> tuple[Cell, ...]:
@@ -31,77 +28,51 @@ def chosen(full: bool) -> tuple[Cell, ...]:
     return cells() if full else tuple(sample(cells()))
 
 
-def group_of(cell: Cell, full: bool) -> str:
-    """Cells of one group share a ground; in a full run there is one for each kind, so that processes can share them."""
-    return f"{cell.engine}-{cell.point.kind}" if full else cell.engine
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each cell, and one for the books of each ground behind its cells."""
-    if "cell" not in metafunc.fixturenames:
-        return
-    full = metafunc.config.getoption("--matrix") == "full"
-    groups: dict[str, list[Cell]] = {}
-    for cell in chosen(full):
-        groups.setdefault(group_of(cell, full), []).append(cell)
-    params = []
-    for group, members in groups.items():
-        mark = pytest.mark.xdist_group(group)
-        params += [pytest.param(cell, id=cell.id, marks=mark) for cell in members]
-        params.append(pytest.param(Books(group), id=f"{group}-books", marks=mark))
-    metafunc.parametrize("cell", params)
+    """One test for each cell of an engine, and one for its books behind them."""
+    if "cell" in metafunc.fixturenames:
+        full = metafunc.config.getoption("--matrix") == "full"
+        mine = [c for c in chosen(full) if c.engine == metafunc.cls.engine]
+        metafunc.parametrize("cell", [*(pytest.param(c, id=c.id) for c in mine), BOOKS])
 
 
-@pytest.fixture(scope="module")
-def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ground]]:
-    """The ground of a group, opened when its first cell comes, closed when the next group begins."""
-    full = request.config.getoption("--matrix") == "full"
-    standing: dict[str, Ground] = {}
+class OnOneEngine:
+    """The cells of one engine: a class each, so that a process can play one beside another that plays the other."""
 
-    def of(group: str) -> Ground:
-        if group not in standing:
-            close()
-            made = Ground(
-                group.partition("-")[0],
-                tmp_path_factory.mktemp("ground"),
-                lambda: str(request.getfixturevalue("postgresql_url")),
-            )
-            mine = [c for c in chosen(full) if group_of(c, full) == group]
-            made.do(made.open(Counter(b for c in mine if (b := beginning(c)))))
-            standing[group] = made
-        return standing[group]
+    engine = ""
 
-    def close() -> None:
-        while standing:
-            _group, ended = standing.popitem()
-            ended.do(ended.close())
-            ended.runner.close()
+    @pytest.fixture(scope="class")
+    def ground(self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+        """The database, with a shipment for every cell that is played here."""
+        home = tmp_path_factory.mktemp("ground")
+        made = Ground(self.engine, home, lambda: str(request.getfixturevalue("postgresql_url")))
+        played = [item.callspec.params.get("cell") for item in request.session.items if hasattr(item, "callspec")]
+        mine = [c for c in played if isinstance(c, Cell) and c.engine == self.engine]
+        made.do(made.open(Counter(b for c in mine if (b := beginning(c)))))
+        yield made
+        made.do(made.close())
+        made.runner.close()
 
-    yield of
-    close()
+    def test_every_cell_ends_with_equal_books(
+        self, cell: Cell | str, ground: Ground, record_property: Callable[[str, object], None]
+    ) -> None:
+        if not isinstance(cell, Cell):
+            assert ground.do(ground.whole_books()) == []
+            return
+        record_property("matrix", [cell.engine, str(cell.point.kind), cell.fault])
+        record_property("matrix_end", ground.do(ground.play(cell)))
 
-
-def test_every_cell_ends_with_equal_books(
-    cell: Cell | Books,
-    ground: Callable[..., Ground],
-    request: pytest.FixtureRequest,
-    record_property: Callable[[str, object], None],
-) -> None:
-    if isinstance(cell, Books):
-        here = ground(cell.group)
-        assert here.do(here.whole_books()) == []
-        return
-    here = ground(group_of(cell, request.config.getoption("--matrix") == "full"))
-    record_property("matrix", [cell.engine, str(cell.point.kind), cell.fault])
-    record_property("matrix_end", here.do(here.play(cell)))
+    def test_every_kind_of_effect_and_of_sync_has_a_row(self, ground: Ground) -> None:
+        assert set(HANDLERS) == set(Op)
+        assert kinds() == {op.value for op in Op} | {f"sync.{kind}" for kind in ground.kinds_of_sync}
 
 
-def test_every_kind_of_effect_and_of_sync_has_a_row(
-    ground: Callable[..., Ground], request: pytest.FixtureRequest
-) -> None:
-    here = ground("sqlite-sync.orders" if request.config.getoption("--matrix") == "full" else "sqlite")
-    assert set(HANDLERS) == set(Op)
-    assert kinds() == {op.value for op in Op} | {f"sync.{kind}" for kind in here.kinds_of_sync}
+class TestSqlite(OnOneEngine):
+    engine = "sqlite"
+
+
+class TestPostgresql(OnOneEngine):
+    engine = "postgresql"
 
 
 def test_every_fault_that_twins_can_show_has_a_column() -> None:

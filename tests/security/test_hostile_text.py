@@ -35,11 +35,14 @@ HIDDEN = [*range(0x202A, 0x202F), *range(0x2060, 0x2070), 0x200B, 0x200E, 0x200F
 HIDDEN += [0x00AD, 0x180E, *range(0xFFF9, 0xFFFC), *range(0xE0000, 0xE0080)]
 PIECES = (
     f"{ESC}]0;{MARK}\x07", f"{ESC}]52;c;{MARK}\x07", f"{ESC}]8;;http://{MARK}.example{ESC}\\x{ESC}]8;;{ESC}\\",
-    f"{ESC}[31m{MARK}", f"{ESC}[2J{MARK}", f"{ESC}[6n", f"{ESC}P{MARK}{ESC}\\", f"{ESC}_{MARK}{ESC}\\", f"{ESC}c", f"{ESC}[?1049l",
+    f"{ESC}[31m{MARK}", f"{ESC}[2J{MARK}", f"{ESC}[6n", f"{ESC}P{MARK}{ESC}\\", f"{ESC}_{MARK}{ESC}\\", f"{ESC}c",
+    f"{ESC}[?1049l",
     f"{ESC}[201~{MARK}", f"\x9b31m{MARK}", f"\x9d0;{MARK}\x9c", f"\x90{MARK}\x9c", f"\x07\x08\x0b\x0c\x0e\x7f{MARK}",
     f"\r{MARK}", f"a\nb\t{MARK}\r\n", f"[red]{MARK}[/red]", f"[@click=app.quit]{MARK}[/]", f"[link=http://{MARK}]x[/link]",
-    f"\\[bold]{MARK}[", "[/]", "[[", f"{{{MARK}}}", "{0}", "%s%n", f"\u202e{MARK}\u2066\u200b\ufeff", "\u200d" * 9, f"e{'̀' * 300}",
-    "👩\u200d👩\u200d👧", "🏴\U000e0067\U000e0062\U000e007f", "\ud800", "\udfff", "\x00", "國" * 40, "ﷺ" * 3, "ㅤ", "\u2028", "\u2029",
+    f"\\[bold]{MARK}[", "[/]", "[[", f"{{{MARK}}}", "{0}", "%s%n", f"\u202e{MARK}\u2066\u200b\ufeff", "\u200d" * 9,
+    f"e{chr(0x300) * 300}",
+    "👩\u200d👩\u200d👧", "🏴\U000e0067\U000e0062\U000e007f", "\ud800", "\udfff", "\x00",
+    "國" * 40, "ﷺ" * 3, "ㅤ", "\u2028", "\u2029",
 )  # fmt: skip
 
 SHOWN: dict[str, tuple[str, ...]] = {
@@ -116,7 +119,8 @@ def poison(file: Path, random: Random) -> int:
 
 TOKEN = re.compile(
     r"\x1b\[(?P<csi>[0-?]*[ -/]*[@-~])|\x1b\](?P<osc>[^\x07\x1b]*)(?:\x07|\x1b\\)"
-    r"|\x1b(?P<string>[PX^_])(?P<data>[^\x1b]*)\x1b\\|\x1b(?P<esc>[ -/]*[0-~])|(?P<control>[\x00-\x1f\x7f])|(?P<text>[^\x00-\x1f\x7f]+)",
+    r"|\x1b(?P<string>[PX^_])(?P<data>[^\x1b]*)\x1b\\|\x1b(?P<esc>[ -/]*[0-~])|(?P<control>[\x00-\x1f\x7f])"
+    r"|(?P<text>[^\x00-\x1f\x7f]+)",
     re.DOTALL,
 )
 
@@ -195,7 +199,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A small warehouse with work in every stage, an abnormal order, one left out, a failed account, and a person."""
     folder = tmp_path_factory.mktemp("clean")
     place = Place("", folder / "db.sqlite", folder / "key", folder / "backups")
-    generate(place, 60, stages={s: 8 for s in (Stage.REVIEW, Stage.PROCESSING, Stage.WAYBILL, Stage.TO_PRINT)})
+    generate(place, 60, stages=dict.fromkeys((Stage.REVIEW, Stage.PROCESSING, Stage.WAYBILL, Stage.TO_PRINT), 8))
     assert place.file is not None
     connection = sqlite3.connect(place.file, isolation_level=None)
     try:
@@ -206,7 +210,8 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Place:
             (now, now),
         )
         connection.execute(
-            "INSERT INTO left_out (shop_id, platform_order_id, number, reason, first_at, last_at) VALUES (1, '991', '991', 'no_goods', ?, ?)",
+            """INSERT INTO left_out (shop_id, platform_order_id, number, reason, first_at, last_at)
+               VALUES (1, '991', '991', 'no_goods', ?, ?)""",
             (now, now),
         )
         connection.execute(
@@ -269,9 +274,7 @@ def walk(terminals: list[Terminal], keys: tuple[str, ...]) -> None:
             t.wait_quiet(0.03, 20)
 
 
-def test_no_screen_lets_text_act_on_the_terminal(
-    clean: Place, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_no_screen_lets_text_act_on_the_terminal(clean: Place, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     rounds = int(request.config.getoption("--hostile"))
     plain = beside(clean, tmp_path / "plain")
     allowed: set[str] = set()

@@ -278,7 +278,7 @@ def _main(argv: Sequence[str] | None) -> int:
     from console.traces import Formatter
 
     shown = logging.StreamHandler(sys.stderr)
-    shown.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
+    shown.setFormatter(Formatter("%(asctime)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR, handlers=[shown])
     for chatty in ("apscheduler", "alembic", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

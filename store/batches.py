@@ -206,7 +206,7 @@ async def cancel(tx: Tx, batch_id: int) -> bool:
 
 async def _forget_what_was_written(tx: Tx, batch_id: int) -> None:
     """An address or a note stands where it belongs, and can be erased there; a batch that has ended needs it no more."""
-    await tx.do("UPDATE batch SET arguments = '{}' WHERE id = :b AND 1 = 0", b=batch_id)
+    await tx.do("UPDATE batch SET arguments = '{}' WHERE id = :b AND command IN ('address', 'note')", b=batch_id)
 
 
 async def is_cancelled(tx: Tx, batch_id: int) -> bool:

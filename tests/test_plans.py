@@ -31,7 +31,8 @@ from store.reader import Reader
 
 ORDERS = 2_000
 SMALL = {
-    "CONSTANT", "account_health", "alembic_version", "batch", "carrier", "category", "lease", "left_out", "meta", "operator", "printer",
+    "CONSTANT",
+    "account_health", "alembic_version", "batch", "carrier", "category", "lease", "left_out", "meta", "operator", "printer",
     "service", "shop", "stage_count", "sync_task", "variant", "warehouse", "worker", "json_each", "abnormal",
 }  # fmt: skip
 """Tables that do not grow with the orders (batches: a hundred a day, asked for by an index of their own)."""

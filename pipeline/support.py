@@ -40,7 +40,15 @@ class Scrubber:
     """Lets the words of this program through, short numbers and what stands between; `…` for everything else."""
 
     def __init__(self) -> None:
-        self._known = {name.lower() for name in dir(builtins)} | {"line", "file", "traceback", "most", "recent", "last", "py"}
+        self._known = {name.lower() for name in dir(builtins)} | {
+            "line",
+            "file",
+            "traceback",
+            "most",
+            "recent",
+            "last",
+            "py",
+        }
         for file in _sources():
             self._known |= _words_of(file)
 

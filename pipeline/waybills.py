@@ -186,9 +186,7 @@ async def _claim_number(p: Pipeline, prepared: Prepared) -> str | None:
         return await accounts.claim_pool_number(tx, prepared.carrier_id, prepared.request.reference)
 
 
-async def _with_label(
-    p: Pipeline, carrier_id: int, request: WaybillRequest, outcome: Any, tries: int = 0
-) -> Outcome:
+async def _with_label(p: Pipeline, carrier_id: int, request: WaybillRequest, outcome: Any, tries: int = 0) -> Outcome:
     """A number counts when its label is there too; a label that comes later is asked for again."""
     if not isinstance(outcome, Numbered):
         return outcome

@@ -23,7 +23,10 @@ os.environ.setdefault("SHIPDECK_LANG", "en")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How much of the fault matrix to play, and how many rounds of hostile text."""
     parser.addoption(
-        "--matrix", choices=("sample", "full"), default="sample", help="cells of tests/matrix: a pairwise sample, or all"
+        "--matrix",
+        choices=("sample", "full"),
+        default="sample",
+        help="cells of tests/matrix: a pairwise sample, or all",
     )
     parser.addoption("--hostile", type=int, default=1, help="rounds of tests/security/test_hostile_text.py")
 

@@ -226,7 +226,9 @@ async def test_a_full_disk_says_so_and_leaves_the_console_usable(reviewed: Place
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a disk of its own can only be mounted by root")
-async def test_a_read_only_disk_says_so_and_leaves_the_console_usable_for_reading(reviewed: Place, tmp_path: Path) -> None:
+async def test_a_read_only_disk_says_so_and_leaves_the_console_usable_for_reading(
+    reviewed: Place, tmp_path: Path
+) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     assert reviewed.file is not None

@@ -226,7 +226,8 @@ class Console(App[str]):
 
     async def _act(self, key: Key) -> None:
         act = getattr(self.screen, "act", None)
-        if act is not None:
+        # A dialog that is not drawn yet was not meant, and cannot answer.
+        if act is not None and self.screen.is_mounted:
             await act(key)
 
     def _burst(self, text: str) -> None:

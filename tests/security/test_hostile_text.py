@@ -347,3 +347,18 @@ def test_no_command_lets_text_act_on_the_terminal(clean: Place, tmp_path: Path, 
         assert MARK.encode() in stream
         assert b"THE END" in stream
         assert kinds(stream, towers=True) <= {"control 0a", "control 0d"}, f"seed {seed}"
+
+
+async def test_a_key_that_comes_before_a_dialog_is_drawn_ends_nothing(clean: Place, tmp_path: Path) -> None:
+    from console.keys import Key
+    from console.screens.dialogs import Read
+    from tests.console.pilot import console
+
+    async with console(beside(clean, tmp_path / "early")) as d:
+        early = Read("K1", [])
+        d.app.push_screen(early)
+        assert d.app.screen is early
+        await d.app._act(Key("escape", "", 0.0))
+        await d.dialog("Read")
+        await d.press("escape")
+        await d.closed()

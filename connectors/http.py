@@ -160,7 +160,6 @@ class HttpClient:
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
         self._random = random.Random()
-        self._last_question = {"trace": self._traced}
 
     @property
     def plain(self) -> bool:
@@ -285,11 +284,10 @@ class HttpClient:
                 url, signed = sign(method, url)
                 send.update(signed)
             started = self._clock()
+            asking = {"trace": self._before_headers_and_body if content else self._before_headers} if acts else None
             try:
                 async with asyncio.timeout(self.timeout_s):
-                    async with client.stream(
-                        method, url, content=content, headers=send, extensions=self._last_question if acts else None
-                    ) as response:
+                    async with client.stream(method, url, content=content, headers=send, extensions=asking) as response:
                         body = await self._read(response, acts)
                         answer = Answer(response.status_code, dict(response.headers), body)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
@@ -311,10 +309,16 @@ class HttpClient:
         if not self.may_send():
             raise WireError(NotActed("lease_lost", _("This worker may no longer act for the account.")))
 
-    async def _traced(self, event: str, _info: Mapping[str, Any]) -> None:
+    async def _before_headers(self, event: str, _info: Mapping[str, Any]) -> None:
         # A connection may have been waited for since, and this process may have stood still meanwhile: asked once
         # more when nothing but the writing itself is left.
         if event.endswith("send_request_headers.started"):
+            self._ask_whether_to_send()
+
+    async def _before_headers_and_body(self, event: str, info: Mapping[str, Any]) -> None:
+        # Nobody acts on half a request, so that what has a body can still be left unsent when its head is gone.
+        await self._before_headers(event, info)
+        if event.endswith("send_request_body.started"):
             self._ask_whether_to_send()
 
     async def _read(self, response: httpx.Response, acts: bool) -> bytes:

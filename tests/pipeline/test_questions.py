@@ -83,10 +83,10 @@ async def test_the_books_and_the_doctor_count_alike(either_world: Bench) -> None
         assert (found.shipped, found.pushed, found.labels, found.stock_deducted) == (0, 0, 0, 0)
         assert {t.state for t in await books.told_orders(tx)} == {"none"}
         assert await books.held_numbers(tx, "simulated") == []
-        waits = await doctor.standing(tx, 15 * 60_000)
-        assert (list(waits.stuck), waits.parked, list(waits.paused)) == ([], 0, [])
         assert not await outbox.falls_due_within(tx, 1_000)
         assert await doctor.examine(tx) == []
+    waits = await doctor.standing(world.p.store, world.p.clock(), 15 * 60_000)
+    assert (list(waits.stuck), waits.parked, list(waits.paused)) == ([], 0, [])
     assert [s for s, _line in await books.splittable(world.p.store, 5)] == [shipment]
     assert await books.imported(world.p.store)
     assert not await books.synced_since(world.p.store, world.p.clock())

@@ -58,6 +58,7 @@ class Pipeline:
         self.sleep = sleep
         self.sealer = Sealer(store.place.key_file)
         self._connectors: dict[str, tuple[str, Kept]] = {}
+        self._replaced: list[HttpClient] = []
         self._looked: dict[str, Instant] = {}
 
     @classmethod
@@ -67,9 +68,10 @@ class Pipeline:
 
     async def aclose(self) -> None:
         """Close connections to third parties and to the database."""
-        for _key, connector in self._connectors.values():
-            await connector.binding_http.aclose()
+        for http in [kept.binding_http for _key, kept in self._connectors.values()] + self._replaced:
+            await http.aclose()
         self._connectors.clear()
+        self._replaced.clear()
         await self.store.close()
 
     async def directory(self, tx: Tx) -> Directory:
@@ -157,12 +159,14 @@ class Pipeline:
         if account in self._connectors and self._connectors[account][0] == key:
             made: C = self._connectors[account][1].connector
             return made
-        settings = accounts.settings_of(row)
-        connector = kind(self.binding(row.name, settings, secrets, limits))
-        self._connectors[account] = (
-            key,
-            Kept(connector, self._last_http, {k: _as_text(v) for k, v in settings.items()}),
-        )
+        binding = self.binding(row.name, accounts.settings_of(row), secrets, limits)
+        if account in self._connectors:
+            # Who acts for this account goes on asking its lease; calls under way end on the client they began on.
+            earlier = self._connectors[account][1].binding_http
+            binding.http.may_send = earlier.may_send
+            self._replaced.append(earlier)
+        connector = kind(binding)
+        self._connectors[account] = (key, Kept(connector, binding.http, binding.settings))
         return connector
 
     def binding(self, name: str, settings: dict[str, Any], secrets: dict[str, str], limits: Any) -> Binding:
@@ -177,7 +181,6 @@ class Pipeline:
             clock=self.clock,
             sleep=self.sleep,
         )
-        self._last_http = http
         return Binding(name, text, secrets, http, self.clock)
 
     async def ensure(self, account: str) -> None:

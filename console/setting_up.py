@@ -10,7 +10,7 @@ from typing import Any
 from console import operators
 from console.handlers import opened, pairs, secrets_of
 from console.output import complain, emit, refuse, say, table
-from domain.clock import iso
+from domain.clock import iso, overdue
 from domain.results import Refused
 from domain.text import safe
 from domain.words import _
@@ -163,7 +163,7 @@ async def _shop_list(options: Options, p: Pipeline) -> int:
         for s in await accounts.shops(tx):
             task = await accounts.task(tx, f"shop:{s.id}", "orders")
             health = await accounts.health(tx, f"shop:{s.id}")
-            late = bool(s.bound and task and (task.ok_at or 0) < tx.now - 2 * task.every_ms)
+            late = bool(s.bound and task) and overdue(task.ok_at or s.connected_at, task.every_ms, tx.now)
             rows.append(
                 {
                     "id": s.id,

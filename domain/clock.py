@@ -41,6 +41,11 @@ def iso(at: Instant | None) -> str | None:
     return None if at is None else to_datetime(at).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def overdue(last: Instant | None, every_ms: int, at: Instant) -> bool:
+    """Has what is done every `every_ms` not been done for over twice as long? `last` None = never."""
+    return (last or 0) < at - 2 * every_ms
+
+
 def months_before(at: Instant, months: int, zone: str) -> Instant:
     """`months` calendar months before `at` in `zone`, the day clipped to the month's end (ROA-10)."""
     local = to_datetime(at).astimezone(ZoneInfo(zone))

@@ -166,7 +166,7 @@ class Pipeline:
             binding.http.may_send = earlier.may_send
             self._replaced.append(earlier)
         connector = kind(binding)
-        self._connectors[account] = (key, Kept(connector, binding.http, binding.settings))
+        self._connectors[account] = (key, Kept(connector, binding.http, dict(binding.settings)))
         return connector
 
     def binding(self, name: str, settings: dict[str, Any], secrets: dict[str, str], limits: Any) -> Binding:

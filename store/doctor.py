@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from domain.clock import Instant
+from domain.clock import Instant, overdue
 from domain.enums import Flag, Stage
 from domain.facts import code_of
 from store.database import Tx
@@ -108,16 +108,24 @@ async def standing(reads: Fetches, now: Instant, stuck_ms: int) -> Standing:
         ),
         parked=(await reads.fetch("SELECT count(*) AS n FROM effect WHERE state = 'parked'"))[0]["n"],
         paused=await reads.fetch("SELECT account, paused_code, message FROM account_health WHERE paused_code <> ''"),
-        late=await reads.fetch(
-            "SELECT account, kind, ok_at FROM sync_task WHERE enabled = 1 AND coalesce(ok_at, 0) < :now - 2 * every_ms",
-            {"now": now},
-        ),
+        late=[
+            row
+            for row in await reads.fetch(
+                # The nightly proof tells of its own days.
+                """SELECT t.account, t.kind, t.ok_at, t.every_ms, sh.connected_at
+                   FROM sync_task t LEFT JOIN shop sh ON t.account = 'shop:' || sh.id
+                   WHERE t.enabled = 1 AND t.kind <> 'reconcile' ORDER BY t.account, t.kind"""
+            )
+            if overdue(row["ok_at"] or row["connected_at"], row["every_ms"], now)
+        ],
         ahead=max(0, latest - now),
         unread=(await reads.fetch("SELECT count(*) AS n FROM meta WHERE key LIKE 'restored:%'"))[0]["n"],
         skewed=await reads.fetch("SELECT key, value FROM meta WHERE key LIKE 'skew:%' ORDER BY key"),
-        workers=(await reads.fetch("SELECT count(*) AS n FROM worker WHERE beat_at > :since", {"since": now - 60_000}))[
-            0
-        ]["n"],
+        workers=(
+            await reads.fetch(
+                "SELECT count(*) AS n FROM worker WHERE kind = 'worker' AND beat_at > :since", {"since": now - 60_000}
+            )
+        )[0]["n"],
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from domain.clock import Instant
+from domain.clock import Instant, overdue
 from domain.enums import Flag, Stage
 from store import proof_views, remembered
 from store.queue import ATTENTION
@@ -168,7 +168,7 @@ async def shop_states(reader: Fetches, now: Instant) -> list[ShopState]:
             every_ms=r["every_ms"] or 0,
             running=bool(r["started_at"] and r["started_at"] > (r["ok_at"] or 0) and not r["code"]),
             seen=r["seen"] or 0,
-            late=bool(r["bound"] and (r["ok_at"] or r["connected_at"]) < now - 2 * (r["every_ms"] or 0)),
+            late=bool(r["bound"]) and overdue(r["ok_at"] or r["connected_at"], r["every_ms"] or 0, now),
             paused=r["paused_code"] or "",
             message=(r["message"] or "") or (r["health"] or ""),
             waiting=waiting.get(r["id"], 0),

@@ -1,7 +1,7 @@
 """What the pipeline, the command line and the demo ask the store has the same answer on both engines."""
 
 from domain.enums import Op, PrintState
-from store import batches, books, counters, doctor, leases, outbox, papers, parcels, submissions, views
+from store import batches, books, counters, doctor, leases, outbox, overview, papers, parcels, submissions, views
 from store.shipments import existing, last_event
 from tests.pipeline.conftest import Bench
 
@@ -87,8 +87,32 @@ async def test_the_books_and_the_doctor_count_alike(either_world: Bench) -> None
         assert await doctor.examine(tx) == []
     waits = await doctor.standing(world.p.store, world.p.clock(), 15 * 60_000)
     assert (list(waits.stuck), waits.parked, list(waits.paused)) == ([], 0, [])
+    assert waits.workers == 0
     assert [s for s, _line in await books.splittable(world.p.store, 5)] == [shipment]
     assert await books.imported(world.p.store)
     assert not await books.synced_since(world.p.store, world.p.clock())
     assert await books.unique_skus(world.p.store)
     assert (await views.counts(world.p.store))["processing"] != {}
+
+
+async def test_late_is_what_was_not_read_for_twice_its_interval_wherever_it_is_told(sqlite_world: Bench) -> None:
+    world, account = sqlite_world, f"shop:{sqlite_world.shop_id}"
+    async with world.p.store.transaction() as tx:
+        await tx.do("UPDATE sync_task SET ok_at = NULL")
+        await tx.do("UPDATE shop SET connected_at = :now", now=tx.now)
+        await leases.beat(tx, "desk|1|a", tx.now, "1", kind="terminal")
+
+    async def told(at: int) -> tuple[set[tuple[str, str]], bool]:
+        waits = await doctor.standing(world.p.store, at, 15 * 60_000)
+        (state,) = await overview.shop_states(world.p.store, at)
+        assert waits.workers == 0, "a console is no worker"
+        return {(row["account"], row["kind"]) for row in waits.late}, state.late
+
+    at = world.p.clock()
+    every = {t["kind"]: t["every_ms"] for t in await world.fetch("SELECT kind, every_ms FROM sync_task")}
+    assert await told(at) == (set(), False), "what was set up a moment ago is not late"
+    late, shown = await told(at + 2 * every["orders"] + 60_000)
+    assert (account, "orders") in late
+    assert shown
+    late, _shown = await told(at + 9 * max(every.values()))
+    assert (account, "reconcile") not in late

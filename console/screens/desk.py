@@ -345,9 +345,11 @@ class Desk(Screen[None]):
             self.console_app.exit()
             return
         self._paint_header()
-        if time.monotonic() - self._refreshed_at > 2.0 and not self._refreshing:
+        quiet = time.monotonic() - self.console_app.last_key_at > QUIET_S
+        # What nobody has changed (ages, beats) is read beside no key; hands that never rest wait for it a little.
+        if time.monotonic() - self._refreshed_at > (2.0 if quiet else 6.0) and not self._refreshing:
             self.console_app.flow(self._read_around(changed=False))
-        if self.place is not None and time.monotonic() - self.console_app.last_key_at > QUIET_S:
+        if self.place is not None and quiet:
             self.console_app.flow(self.place.when_quiet())
         self._look_after_worker()
 

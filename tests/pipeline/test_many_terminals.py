@@ -19,7 +19,7 @@ from pipeline.demo_books import compare
 from store.place import Place, find
 from tests.conftest import World
 
-ORDERS, PROCESSES = 60, 4
+ORDERS, PROCESSES = 24, 4
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A whole day with planted secrets and buyers, faults, a crash of ours: then everything that was written is searched."""
 
 import contextlib
+import json
 import os
 import sqlite3
 import subprocess
@@ -47,6 +48,17 @@ sys.exit(console.cli.main(sys.argv[1:]))
 """A command with a defect: it raises with a buyer's phone and everything the connector knows."""
 
 
+ONE_AFTER_ANOTHER = """
+import json, sys
+from console import cli
+for words in json.load(sys.stdin):
+    for stream in (sys.stdout, sys.stderr):
+        print("\\f", end="", file=stream, flush=True)
+    cli.main(words)
+"""
+"""Commands of which each would start in a process of its own, did that not take a second."""
+
+
 class Day(Struct):
     """What was written by the processes of one day."""
 
@@ -66,6 +78,17 @@ class Day(Struct):
         self.said.append((" ".join(words), done.stdout, done.stderr))
         assert code is None or done.returncode == code, (words, done.stdout[-500:], done.stderr[-3000:])
         return done.stdout
+
+    def run_all(self, *commands: str) -> None:
+        """Run commands one after another in one process, whatever they answer."""
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", ONE_AFTER_ANOTHER],
+            capture_output=True, text=True, timeout=90, env=self.environment(), cwd=self.folder,
+            input=json.dumps([command.split(" ") for command in commands]),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        said, complained = done.stdout.split("\f")[1:], done.stderr.split("\f")[1:]
+        self.said.extend(zip(commands, said, complained, strict=True))
 
     def environment(self) -> dict[str, str]:
         return {
@@ -128,34 +151,27 @@ def _work(day: Day, shop: Twin, carrier: Twin) -> None:
         shop.fail_next(kind, "GET", "/orders")
         day.run("sync", "--verbose", code=None)
     day.run("sync", "--verbose", program=CRASH, code=None)
-    day.run("shop", "check", "S", "--verbose")
-    day.run("sync", "--verbose")
-    day.run("shop", "cut-over", "S", "ship-these", code=None)
-    day.run("note", "--all", "--read", code=None)
+    day.run_all("shop check S --verbose", "sync --verbose", "shop cut-over S ship-these", "note --all --read")
     day.run("note", "K000002", "--text", f"oddzwonić {OWN_PHONE}")
     day.run("address", "K000002", "--set", f"phone={OWN_PHONE}", code=None)
-    day.run("approve", "--all", "--json", code=None)
-    day.run("assign", "--all", "--service", "SIM-STD", "--json", code=None)
-    day.run("waybill", "--all", "--json", code=None)
+    day.run_all("approve --all --json", "assign --all --service SIM-STD --json", "waybill --all --json")
     for kind in ("timeout_after", "malformed", "expired_token"):
         carrier.fail_next(kind, "POST", "/waybills")
     day.run("worker", "--once", "--verbose")
-    day.run("carrier", "check", "C", "--verbose")
-    day.run("waybill", "--all", "--json", code=None)
-    day.run("worker", "--once", "--verbose")
-    day.run("print", "--all", "--json", code=None)
+    day.run_all("carrier check C --verbose", "waybill --all --json", "worker --once --verbose", "print --all --json")
     day.run("worker", "--once", "--verbose")
     shop.fail_next("timeout_after", "PUT", "/orders")
     shop.fail_next("malformed", "POST", "/orders")
     day.run("ship", "--all", "--yes", "--json", code=None)
     day.run("worker", "--once", "--verbose")
     day.run("worker", "--once", "--verbose", program=CRASH)
-    for words in (["list", "all"], ["find", "NB-A5"], ["stages"], ["batch"], ["shop", "list"], ["shop", "show", "S"],
-                  ["carrier", "list"], ["abnormal", "list"], ["doctor"]):  # fmt: skip
-        day.run(*words, "--json", "--verbose", code=None)
-    day.run("doctor", "--bundle", str(day.folder / "support.zip"), code=None)
-    day.run("show", "K000001")
-    day.run("show", "K000001", "--json")
+    asked = ("list all", "find NB-A5", "stages", "batch", "shop list", "shop show S", "carrier list", "abnormal list")
+    day.run_all(
+        *(f"{words} --json --verbose" for words in (*asked, "doctor")),
+        f"doctor --bundle {day.folder / 'support.zip'}",
+        "show K000001",
+        "show K000001 --json",
+    )
     day.run("backup", "--portable", str(day.folder / "carry.shipdeck"), "--passphrase-env", "PASS")
     day.run("shop", "add", "woocommerce", "T", "--set", f"url={shop.url}", "--set", "consumer_secret=wrong-way", code=1)
 

@@ -202,13 +202,6 @@ class OrderWindow:
         at = index - self.start
         return self.rows[at] if 0 <= at < len(self.rows) else None
 
-    def index_of(self, shipment_id: int) -> int | None:
-        """The place of a shipment that is at hand."""
-        for at, row in enumerate(self.rows):
-            if row.id == shipment_id:
-                return self.start + at
-        return None
-
     async def go_to(self, key: Key) -> int:
         """Bring the rows around a key to hand; returns the place of the first row not before it."""
         if self._ids is not None or not self.query.quick or self.query.ids is not None:

@@ -100,10 +100,6 @@ class Flag(IntFlag):
     """The buyer left a note that nobody has read."""
 
 
-BLOCKING = Flag.AFTER_SALE | Flag.LINES_CHANGED | Flag.LABEL_STALE | Flag.STOPPED
-"""Any of these stops printing, pushing early and shipping."""
-
-
 class OrderStatus(StrEnum):
     """A platform's order status in our words; the platform's own word is kept beside it."""
 

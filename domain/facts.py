@@ -209,7 +209,6 @@ class ShipmentFacts(Struct, frozen=True):
     effects: tuple[EffectFacts, ...]
     effect_count: int
     customs: Mapping[int, CustomsFacts]
-    sender_set: bool = True
     defaults: Mapping[int, CustomsFacts] = field(default_factory=dict)
     taken: Mapping[int, int] = field(default_factory=dict)
     """Pieces of each variant it took from stock and has not given back, by the ledger."""

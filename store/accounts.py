@@ -73,11 +73,6 @@ async def get_secrets(tx: Tx, sealer: Sealer, account: str) -> dict[str, str]:
     return {r.field: sealer.open(account, r.field, bytes(r.sealed)) for r in rows}
 
 
-async def secret_accounts(tx: Tx) -> list[str]:
-    """The accounts that have secrets."""
-    return [r.account for r in await tx.rows("SELECT DISTINCT account FROM secret ORDER BY account")]
-
-
 async def drop_secrets(tx: Tx, account: str) -> None:
     """Forget the secrets of an account."""
     await tx.do("DELETE FROM secret WHERE account = :a", a=account)

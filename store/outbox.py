@@ -150,23 +150,6 @@ async def settle(
     return touched == 1
 
 
-async def unclaim(tx: Tx, effects: Sequence[Effect], fence: int) -> None:
-    """Give effects back that were claimed but certainly not begun."""
-    await tx.do(
-        "UPDATE effect SET state = 'queued', attempts = attempts - 1 WHERE id IN :ids AND fence = :f AND state = 'running'",
-        ids=[e.id for e in effects if not e.unknown],
-        f=fence,
-    )
-
-
-async def next_due(tx: Tx, account: str) -> Instant | None:
-    """When the next unsettled effect of an account falls due."""
-    value = await tx.value(
-        "SELECT min(due_at) FROM effect WHERE account = :a AND state IN ('queued', 'running', 'unknown')", a=account
-    )
-    return None if value is None else int(value)
-
-
 async def healthy(tx: Tx, account: str) -> None:
     """An account answered well: clear its failures."""
     await tx.do(
@@ -231,10 +214,12 @@ async def withdraw(tx: Tx, ids: Sequence[int], code: str = "") -> None:
 
 
 async def falls_due_within(tx: Tx, ms: int) -> bool:
-    """Does any effect fall due so soon? What a third party has accepted may take its time and does not count."""
+    """Does any effect fall due so soon by itself? What a third party has accepted may take its time and does not count,
+    nor what a hold keeps back, nor what an account in a longer back-off cannot do."""
     found = await tx.value(
-        """SELECT 1 FROM effect WHERE state IN ('queued', 'running', 'unknown') AND code <> 'accepted'
-           AND due_at < :soon LIMIT 1""",
+        f"""SELECT 1 FROM effect e WHERE e.state IN ('queued', 'running', 'unknown') AND e.code <> 'accepted'
+           AND e.due_at < :soon AND {_SETTLED_BEFORE} AND {_NOT_WAITING} AND NOT EXISTS (
+               SELECT 1 FROM account_health h WHERE h.account = e.account AND h.retry_at >= :soon) LIMIT 1""",
         soon=tx.now + ms,
     )
     return found is not None

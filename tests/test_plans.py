@@ -243,7 +243,6 @@ async def test_the_outbox(place: Place, watched: Callable[[Pipeline], Plans]) ->
         async with p.store.transaction() as tx:
             await outbox.due_accounts(tx, ["shop:1", "carrier:1"])
             await outbox.claim(tx, "shop:1", 1, 40, [1, 2])
-            await outbox.next_due(tx, "shop:1")
             await outbox.falls_due_within(tx, 60_000)
             await accounts.due_tasks(tx)
             await batches.unfinished(tx)

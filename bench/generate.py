@@ -32,6 +32,7 @@ from domain.text import full_name
 from store.database import as_json
 from store.place import Place, find
 from store.schema import fold
+from store.stock_pushes import REBUILD
 from store.upgrade import open_store
 
 NOW: Instant = from_datetime(datetime(2026, 11, 23, 8, tzinfo=UTC))
@@ -105,7 +106,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 STAYS = next(n for n, s in enumerate(g.SHOPS, 1) if not s.moves_on)
 """The shop whose parcels may stand in the stage "waybill" with a number."""
 
-_OURS = ("shipment_counted", "shipment_line_added", "buyer_words_added")
+_OURS = ("shipment_counted", "shipment_line_added", "buyer_words_added", "stock_line_added", "stock_part_added")
 """Triggers whose work is done here, in bulk or by construction. Any other one acts on our rows as on anybody's."""
 
 _PDF_HEAD = b"%PDF-1.4\n"
@@ -232,6 +233,8 @@ def _load(connection: sqlite3.Connection, maker: "Maker", orders: int, progress:
     for _kind, _name, sql in aside:
         connection.execute(sql)
     connection.execute("INSERT INTO buyer_words (buyer_words) VALUES ('rebuild')")
+    for statement in REBUILD:
+        connection.execute(statement)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA journal_mode=WAL")
 

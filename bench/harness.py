@@ -19,7 +19,21 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-NAMES = ("start", "list", "stages", "bulk", "ingest", "sync", "bulk_import", "push", "labels", "scan", "cli", "idle")
+NAMES = (
+    "start",
+    "list",
+    "stages",
+    "bulk",
+    "ingest",
+    "sync",
+    "bulk_import",
+    "push",
+    "stock",
+    "labels",
+    "scan",
+    "cli",
+    "idle",
+)
 """The benchmarks in the order in which they run."""
 
 

@@ -4,16 +4,13 @@ The library's twin works every list out anew; with 100,000 orders that, and not 
 """
 
 import argparse
-import json
 import signal
-import subprocess
-import sys
 from bisect import bisect_right
 from pathlib import Path
 
 from bench.bound import SEED
 from connectors.simulated.__main__ import _serve, _stop
-from connectors.simulated.launch import Twin, TwinFailed
+from connectors.simulated.launch import Twin
 from connectors.simulated.orders import parse_gmt
 from connectors.simulated.server import Answer, Request
 from connectors.simulated.woocommerce import WooCommerceTwin, WooOptions
@@ -54,19 +51,7 @@ class Rendered(Twin):
     """That shop in a process of its own; use as a context manager."""
 
     def __init__(self, orders: int) -> None:
-        argv = [sys.executable, "-m", "bench.rendered", "--orders", str(orders)]
-        self._process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            cwd=Path(__file__).parent.parent,
-        )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise TwinFailed(f"the rendered shop ended with code {self._process.wait()} before it was ready")
-        self.hello = json.loads(line)
+        self._begin(["-m", "bench.rendered", "--orders", str(orders)], Path(__file__).parent.parent)
 
 
 if __name__ == "__main__":
@@ -75,4 +60,4 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     shop = RenderedShop(parser.parse_args().orders)
-    _serve(shop, 0, None)
+    _serve(shop, lambda _given: shop, 0, None)

@@ -23,7 +23,7 @@ from bench.harness import Options, Result, Spent, check, plain, ratio_at_least
 from bench.peers import peers
 from bench.rendered import Rendered
 from bench.replay import Raw, marks, recording, same
-from connectors.shops.woocommerce import _Order
+from connectors.shops.woocommerce_orders import WireOrder
 from pipeline.base import Pipeline
 from pipeline.steps import Steps
 from pipeline.worker import sync_now
@@ -48,7 +48,7 @@ class Loader:
         with self.fetched.more():
             where = f"/wp-json/wc/v3/orders?status=any&order=asc&orderby=modified&per_page={PAGE}&page={self._page}"
             self.http.request("GET", where)
-            rows = msgspec.json.decode(self.http.getresponse().read(), type=list[_Order])
+            rows = msgspec.json.decode(self.http.getresponse().read(), type=list[WireOrder])
         self.orders += len(rows)
         return len(rows)
 

@@ -8,6 +8,7 @@ for what a third party may answer. Reads raise `WireError` (see `connectors.http
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from enum import StrEnum
+from types import FunctionType
 from typing import ClassVar, Protocol
 
 from msgspec import Struct
@@ -70,7 +71,6 @@ class Checked(Struct, frozen=True):
     """IANA name or a fixed offset the account keeps its days in."""
     currency: str = ""
     version: str = ""
-    can_write: bool = True
     warnings: tuple[str, ...] = ()
     expires_at: Instant | None = None
     """When what was given to bind ends and a person must renew it; None = never, or nobody knows."""
@@ -275,6 +275,17 @@ class StockWriter(Protocol):
         """
 
 
+def extras(declaration: ShopDeclaration) -> dict[type, bool]:
+    """What a shop connector may have besides `ShopConnector`, and whether it declares that: it has it exactly then."""
+    return {StockWriter: declaration.capabilities.stock_write, OrderLister: declaration.lists_orders}
+
+
+def operations(protocol: type) -> dict[str, int]:
+    """The operations of a protocol of this module, with how many arguments each takes."""
+    calls = {name: call for name, call in vars(protocol).items() if isinstance(call, FunctionType)}
+    return {name: call.__code__.co_argcount - 1 for name, call in calls.items() if not name.startswith("_")}
+
+
 # ---------------------------------------------------------------- carriers
 
 
@@ -290,7 +301,6 @@ class CarrierDeclaration(Struct, frozen=True):
     can_void: bool = True
     fresh_reference_beside_live: bool = False
     """Accepts a new reference while the old waybill is still being voided."""
-    requires_phone: bool = False
     settle_ms: int = 60_000
     """How long two read-backs that find nothing must lie apart before a request may be sent again."""
     unconfirmed: tuple[str, ...] = ()

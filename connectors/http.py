@@ -9,9 +9,12 @@ import asyncio
 import email.utils
 import ipaddress
 import logging
+import os
 import random
+import ssl
 import zlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +22,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
-from domain.clock import Clock, now
+from domain.clock import Clock, elapsed, now
 from domain.results import NotActed, Refused, Unauthorised, Unknown
 from domain.text import safe
 from domain.words import _
@@ -58,20 +61,25 @@ class Answer(Struct, frozen=True):
         return safe(self.body[: limit * 4].decode("utf-8", "replace"), limit)
 
 
+NAP_S = 5.0
+"""The longest a call waits for its budget without looking at the time."""
+
+
 class Budget:
     """A token bucket of one account: calls per second and calls in flight; a 429 halves the rate for a while.
 
     `rate` 0 means no published limit. A clean minute gives 5 % of the rate back. `burst` calls may go at once after a
-    rest; 0 = as many as in a second.
+    rest; 0 = as many as in a second. `steady` is time that passes while the machine sleeps and that nobody sets: a
+    clock put right must neither cut a wait short nor make it last for hours.
     """
 
     burst: float = 0
 
-    def __init__(self, rate: float, parallel: int, clock: Clock, sleep: Sleep) -> None:
+    def __init__(self, rate: float, parallel: int, steady: Clock, sleep: Sleep) -> None:
         self._full = self._rate = rate
-        self._clock, self._sleep = clock, sleep
+        self._steady, self._sleep = steady, sleep
         self._tokens = max(rate, 1.0)
-        self._at = clock()
+        self._at = steady()
         self._healed = self._at
         self._not_before = 0
         self._gate = asyncio.Semaphore(max(1, parallel))
@@ -81,7 +89,8 @@ class Budget:
         await self._gate.acquire()
         try:
             while (wait := self._wait_s()) > 0:
-                await self._sleep(wait)
+                # In pieces: asyncio's own timers stand still while the machine sleeps.
+                await self._sleep(min(wait, NAP_S))
         except BaseException:
             self._gate.release()
             raise
@@ -91,7 +100,7 @@ class Budget:
         self._gate.release()
 
     def _wait_s(self) -> float:
-        at = self._clock()
+        at = self._steady()
         if at < self._not_before:
             return (self._not_before - at) / 1000
         if not self._rate:
@@ -107,10 +116,10 @@ class Budget:
 
     def throttled(self, retry_after_ms: int | None) -> None:
         """The third party said 429: obey its wait and slow down."""
-        self._not_before = self._clock() + (retry_after_ms if retry_after_ms is not None else 1000)
+        self._not_before = self._steady() + (retry_after_ms if retry_after_ms is not None else 1000)
         if self._rate:
             self._rate = max(self._full / 16, self._rate / 2)
-            self._healed = self._clock()
+            self._healed = self._steady()
 
 
 def is_loopback(host: str) -> bool:
@@ -123,6 +132,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+Query = Mapping[str, str] | Sequence[tuple[str, str]]
+"""The query of a call; as pairs where a name stands there more than once."""
+
+
+def _pairs(query: Query) -> list[tuple[str, str]]:
+    return list(query.items()) if isinstance(query, Mapping) else list(query)
+
+
 class HttpClient:
     """Calls one account's server.
 
@@ -133,6 +150,7 @@ class HttpClient:
         timeout_s: limit for a whole call, connection included.
         sign: called with (method, url with query) before sending; returns the URL and headers to send instead.
         clock, sleep: time, so that tests can be the time.
+        steady: time as the budget counts it; whoever hands in a clock of their own is the time altogether.
     """
 
     MAX_BODY = 64 * 1024 * 1024
@@ -148,10 +166,11 @@ class HttpClient:
         clock: Clock = now,
         sleep: Sleep = asyncio.sleep,
         transport: httpx.AsyncBaseTransport | None = None,
+        steady: Clock | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.timeout_s = timeout_s
-        self.budget = Budget(calls_per_second, parallel, clock, sleep)
+        self.budget = Budget(calls_per_second, parallel, steady or (elapsed if clock is now else clock), sleep)
         self.skew_ms: int | None = None
         self.may_send: Callable[[], bool] = lambda: True
         """Asked just before each call that may act: False (a lease about to end) stops it, certainly not sent."""
@@ -185,12 +204,14 @@ class HttpClient:
                         _("Plain HTTP would send buyers' data unencrypted; use https:// or set allow_plain_http=yes."),
                     )
                 )
+            trust_env = not is_loopback(parts.hostname)
             self._client = httpx.AsyncClient(
                 transport=self._transport,
+                verify=_authorities(trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
                 timeout=httpx.Timeout(self.timeout_s, connect=min(5.0, self.timeout_s)),
                 limits=httpx.Limits(max_connections=8, max_keepalive_connections=8, keepalive_expiry=30),
                 follow_redirects=False,
-                trust_env=not is_loopback(parts.hostname),
+                trust_env=trust_env,
             )
         return self._client
 
@@ -205,6 +226,10 @@ class HttpClient:
             sleep=self._sleep,
             transport=self._transport,
         )
+
+    def patience_s(self) -> float:
+        """Seconds the call that begins now may take, all in all."""
+        return self.timeout_s
 
     async def pause(self, seconds: float) -> None:
         """Wait as the platform asked, by this client's own time."""
@@ -221,7 +246,7 @@ class HttpClient:
         method: str,
         path: str,
         *,
-        params: Mapping[str, str] | None = None,
+        params: Query | None = None,
         json: Any = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
@@ -261,7 +286,7 @@ class HttpClient:
         self,
         method: str,
         path: str,
-        params: Mapping[str, str] | None,
+        params: Query | None,
         json: Any,
         content: bytes | None,
         headers: Mapping[str, str],
@@ -279,14 +304,14 @@ class HttpClient:
             if acts:
                 self._ask_whether_to_send()
             # Signed inside the budget's gate: a signature's timestamp must not age in a queue.
-            url = str(httpx.URL(self.base_url + path, params=dict(params) if params else None))
+            url = str(httpx.URL(self.base_url + path, params=_pairs(params) if params else None))
             if sign is not None:
                 url, signed = sign(method, url)
                 send.update(signed)
             started = self._clock()
             asking = {"trace": self._before_headers_and_body if content else self._before_headers} if acts else None
             try:
-                async with asyncio.timeout(self.timeout_s):
+                async with asyncio.timeout(self.patience_s()):
                     async with client.stream(method, url, content=content, headers=send, extensions=asking) as response:
                         body = await self._read(response, acts)
                         answer = Answer(response.status_code, dict(response.headers), body)
@@ -347,6 +372,15 @@ class HttpClient:
                 self.skew_ms = int(email.utils.parsedate_to_datetime(date).timestamp() * 1000) - self._clock()
             except ValueError:
                 pass
+
+
+@lru_cache(maxsize=8)
+def _authorities(trust_env: bool, _file: str | None, _folder: str | None) -> ssl.SSLContext:
+    """Whom a server's certificate may be signed by: reading them takes 40 ms, so that all clients share it.
+
+    The two variables name others than the usual ones, where the environment is asked at all.
+    """
+    return httpx.create_ssl_context(trust_env=trust_env)
 
 
 PIECE = 256 * 1024

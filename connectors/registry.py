@@ -16,6 +16,8 @@ from connectors.contract import (
     PrinterDeclaration,
     ShopConnector,
     ShopDeclaration,
+    extras,
+    operations,
 )
 from domain.text import safe
 from domain.words import _
@@ -23,16 +25,12 @@ from domain.words import _
 GROUP = "shipdeck.connectors"
 OURS = "shipdeck"
 
-_KINDS: dict[str, tuple[type[Any], str, tuple[str, ...]]] = {
-    "shop": (
-        ShopDeclaration,
-        "platform",
-        ("check", "orders", "count_orders", "read_orders", "products", "read_products", "push", "find_push"),
-    ),
-    "carrier": (CarrierDeclaration, "carrier", ("services", "check", "create", "lookup", "label", "void")),
-    "printer": (PrinterDeclaration, "printer", ("check", "send", "find")),
+_KINDS: dict[str, tuple[type[Any], str, type]] = {
+    "shop": (ShopDeclaration, "platform", ShopConnector),
+    "carrier": (CarrierDeclaration, "carrier", CarrierConnector),
+    "printer": (PrinterDeclaration, "printer", PrinterConnector),
 }
-"""Kind → the type of its declaration, the field of it that repeats the name, its operations."""
+"""Kind → the type of its declaration, the field of it that repeats the name, the protocol of its operations."""
 
 
 class NoConnector(Exception):
@@ -96,7 +94,7 @@ def _found(entry: EntryPoint) -> tuple[object, str]:
 
 def _wrong(found: object, kind: str, name: str) -> str:
     """What makes this no connector of that kind and name; '' where nothing does."""
-    wanted, own_name, operations = _KINDS[kind]
+    wanted, own_name, protocol = _KINDS[kind]
     if not isinstance(found, type):
         return _("it is no class")
     declaration = getattr(found, "declaration", None)
@@ -109,7 +107,11 @@ def _wrong(found: object, kind: str, name: str) -> str:
         return _("its declaration is wrong: {error}").format(error=safe(error))
     if (said := getattr(declaration, own_name)) != name:
         return _("its declaration names {name}").format(name=safe(said))
-    if missing := [one for one in operations if not callable(getattr(found, one, None))]:
+    protocols = [protocol]
+    if isinstance(declaration, ShopDeclaration):
+        protocols += [extra for extra, declared in extras(declaration).items() if declared]
+    needed = [one for each in protocols for one in operations(each)]
+    if missing := [one for one in needed if not callable(getattr(found, one, None))]:
         return _("it lacks {operations}").format(operations=", ".join(missing))
     return ""
 

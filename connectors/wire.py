@@ -4,11 +4,12 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
-from typing import TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import msgspec
 
-from connectors.contract import Parsed, Poison
+from connectors.contract import Field, Parsed, Poison
 from domain.money import BadAmount, UnknownCurrency
 from domain.records import Order
 from domain.text import safe
@@ -40,9 +41,36 @@ def as_text(value: object) -> str:
 def as_number(value: object, what: str, code: str = "bad_amount") -> Decimal:
     """A number given as text or number. `what` names it in the `BadOrder` this raises for anything else."""
     words = as_text(value).strip()
-    if not _NUMBER.fullmatch(words):
+    if (number := _decimal(words)) is None:
         raise BadOrder(code, _("{what} is not a number: {value}").format(what=what, value=safe(words, 40)))
-    return Decimal(words)
+    return number
+
+
+@lru_cache(maxsize=8192)
+def _decimal(words: str) -> Decimal | None:
+    """A shop has few prices and fewer quantities."""
+    return Decimal(words) if _NUMBER.fullmatch(words) else None
+
+
+def listed(value: object) -> list[Any]:
+    """A list, also where PHP wrote an array with gaps as an object; [] for anything else."""
+    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+
+
+def option(name: str, label: str, help: str = "", default: str = "", secret: bool = False) -> Field:
+    """A field that may stay empty."""
+    return Field(name, label, secret=secret, required=False, default=default, help=help)
+
+
+def in_list(text: str) -> list[str]:
+    """The words of a setting that are separated by commas, Chinese ones too; empty ones left out."""
+    return [word.strip() for word in re.split("[,，]", text) if word.strip()]
+
+
+def in_pairs(text: str) -> list[tuple[str, str]]:
+    """The pairs of a setting like `one=other, two=third`; what stands alone has '' as its other half."""
+    halves = (word.partition("=") for word in in_list(text))
+    return [(one.strip(), other.strip()) for one, _sign, other in halves]
 
 
 def understood(build: Callable[[], Order], raw: bytes, platform_order_id: str) -> Parsed | Poison:

@@ -154,6 +154,20 @@ def _add_setup(add: object) -> None:
     sub.add_argument("name")
     sub.add_argument("--products", action="store_true")
     sub.add_argument("--full", action="store_true")
+    for name, text in (
+        ("preview", _("show a spreadsheet as orders; nothing is taken over")),
+        ("import-sheet", _("take the orders of a spreadsheet over")),
+    ):
+        sub = under(shop, name, text)
+        sub.add_argument("name")
+        sub.add_argument("file")
+        sub.add_argument("--limit", type=int, default=20, metavar="N", help=_("orders that are shown"))
+        sub.add_argument(
+            "--failures", metavar="FILE", help=_("write the rows that failed, with reasons: .csv or .xlsx")
+        )
+        sub.add_argument(
+            "--save", action="store_true", help=_("keep the columns that were found as the shop's setting")
+        )
     sub = under(shop, "cut-over", _("say what becomes of orders that were open before the shop was bound"))
     sub.add_argument("name")
     sub.add_argument("choice", choices=("ship-these", "already-left"))
@@ -186,7 +200,7 @@ def _add_setup(add: object) -> None:
     sub.add_argument("values", nargs="+", metavar="F=V")
     sub.add_argument("--warehouse", default="")
 
-    stock = make("stock", _("stock: list, receive, adjust, count")).add_subparsers(dest="action", required=True)
+    stock = make("stock", _("stock: list, receive, adjust, count, pushes")).add_subparsers(dest="action", required=True)
     sub = under(stock, "list", _("on hand, reserved, free"))
     sub.add_argument("sku", nargs="?", default="")
     for name, text in (
@@ -199,6 +213,10 @@ def _add_setup(add: object) -> None:
         sub.add_argument("pieces", type=int)
     sub = under(stock, "moves", _("the ledger of a SKU"))
     sub.add_argument("sku")
+    sub = under(stock, "pushes", _("what each shop was told, refused, or is still to be told"))
+    sub.add_argument("sku", nargs="?", default="")
+    sub.add_argument("--shop", default="", metavar="SHOP")
+    sub.add_argument("--again", action="store_true", help=_("tell --shop all its numbers anew, refused ones too"))
 
     sync = make("sync", _("read shops now"))
     sync.add_argument("shops", nargs="*", metavar="SHOP")
@@ -236,7 +254,6 @@ def _add_setup(add: object) -> None:
     sub = under(connector, "new", _("write a connector that works, with its twin and tests, from a template"))
     sub.add_argument("name")
     sub.add_argument("--folder", metavar="DIR", default=".", help=_("where to; made where it is missing"))
-    sub.add_argument("--kind", choices=("shop",), default="shop")
     sub = under(connector, "test", _("hold a connector against its simulated twin, without a network"))
     sub.add_argument("name", metavar="shop.NAME")
     sub.add_argument("--case", metavar="TEXT", default="", help=_("only cases with this in their name"))

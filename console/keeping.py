@@ -5,7 +5,6 @@ import asyncio
 import getpass
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,6 +142,7 @@ def _backed_up(options: Options, place: Place, answer: dict[str, Any]) -> int:
 async def _portable(options: Options, place: Place) -> int:
     from console.config import config_file
     from store.backup import backup_file
+    from store.files import scratch
     from store.portable import SHORTEST, pack
 
     target, there = _named(options.portable)
@@ -154,8 +154,9 @@ async def _portable(options: Options, place: Place) -> int:
     if len(passphrase) < SHORTEST:
         text = _("A passphrase has {n} characters at least.").format(n=SHORTEST)
         return refuse(Refused("short_passphrase", text), as_json=options.json)
-    with tempfile.TemporaryDirectory(prefix=".portable-", dir=place.file.parent if place.file else None) as scratch:
-        copy = await asyncio.to_thread(backup_file, place, now, "", Path(scratch))
+    assert place.file is not None
+    with scratch(place.file.parent, "portable") as folder:
+        copy = await asyncio.to_thread(backup_file, place, now, "", folder)
         files: dict[str, Path | bytes] = {"database.sqlite": copy}
         if place.key_file.is_file():
             files["key"] = place.key_file.read_bytes()
@@ -215,7 +216,8 @@ def _not_retired() -> int:
 
 
 async def _restore(options: Options) -> int:
-    from store.restore import refuse_others, restart, restore
+    from store.files import scratch
+    from store.restore import restart, restore
 
     place = find(options.db)
     if bool(options.file) == options.here:
@@ -231,7 +233,6 @@ async def _restore(options: Options) -> int:
         try:
             if refused := await refusal(p, options.who):
                 return refuse(refused, as_json=options.json)
-            await refuse_others(p.store)
             anew = await restart(p.store, nothing_since=options.nothing_since)
         finally:
             await p.aclose()
@@ -246,8 +247,8 @@ async def _restore(options: Options) -> int:
     if not _retired(options):
         return _not_retired()
     made: Any
-    with tempfile.TemporaryDirectory(prefix=".restore-", dir=_folder(place.file.parent)) as scratch:
-        unpacked = await _unpacked(options, source, Path(scratch) / "in")
+    with scratch(place.file.parent, "unpacked") as folder:
+        unpacked = await _unpacked(options, source, folder / "in")
         if isinstance(unpacked, int):
             return unpacked
         if refused := _key_in_the_way(place, unpacked, options.replace):
@@ -258,12 +259,6 @@ async def _restore(options: Options) -> int:
             return refuse(made, as_json=options.json)
         more = {"kept": str(made.kept or ""), **_put_beside(place, unpacked)}
     return _restored(options, place, made.anew, more)
-
-
-def _folder(path: Path) -> Path:
-    from store.place import private_directory
-
-    return private_directory(path)
 
 
 async def _unpacked(options: Options, source: Path, folder: Path) -> Path | int | None:
@@ -292,6 +287,7 @@ def _key_in_the_way(place: Place, unpacked: Path | None, replace: bool) -> Refus
 def _put_beside(place: Place, unpacked: Path | None) -> dict[str, str]:
     """Key file and settings of the terminal out of a portable backup; what is there is kept, never overwritten."""
     from console.config import config_file
+    from store.files import put_file
     from store.rotation import put_key
 
     done: dict[str, str] = {}
@@ -301,8 +297,7 @@ def _put_beside(place: Place, unpacked: Path | None) -> dict[str, str]:
         put_key(place.key_file, key.read_bytes(), now())
         done["key_file"] = str(place.key_file)
     if (config := unpacked / "config.toml").is_file() and not config_file().exists():
-        _folder(config_file().parent)
-        config_file().write_bytes(config.read_bytes())
+        put_file(config_file(), config.read_bytes())
         done["config"] = str(config_file())
     return done
 
@@ -356,17 +351,15 @@ async def _export(options: Options) -> int:
 async def _import(options: Options) -> int:
     from console.handlers import opened
     from store.export import import_
-    from store.restore import restart
 
     place = find(options.db)
     if not _retired(options):
         return _not_retired()
     async with opened(options, create=True) as p:
-        made = await import_(p.store, Path(options.folder))
-        if isinstance(made, Refused):
-            return refuse(made, as_json=options.json)
-        anew = await restart(p.store, nothing_since=options.nothing_since)
-    return _restored(options, place, anew, {"rows": str(made.rows)})
+        made = await import_(p.store, Path(options.folder), nothing_since=options.nothing_since)
+    if isinstance(made, Refused):
+        return refuse(made, as_json=options.json)
+    return _restored(options, place, made.anew, {"rows": str(made.read.rows)})
 
 
 def _version() -> str:

@@ -15,7 +15,7 @@ from domain.results import Refused
 from domain.text import safe
 from domain.words import _
 from pipeline import abnormal as abnormal_orders
-from pipeline import sales, setup, stocktaking
+from pipeline import sales, setup, stock_pushing, stocktaking
 from pipeline.base import Pipeline
 from pipeline.worker import sync_now
 from store import accounts
@@ -117,6 +117,10 @@ async def _shop(options: Options, p: Pipeline) -> int:
             ]
             emit(answers) if options.json else table(answers, ("shop", "kind", "seen", "changed", "code", "message"))
             return 1 if any(c not in {"", "asked_worker"} for c in codes.values()) else 0
+        case "preview" | "import-sheet":
+            from console import sheets
+
+            return await sheets.handle(options, p, row)
         case "cut-over":
             n = await setup.cut_over(p, row.id, options.choice.replace("-", "_"), options.who)
             if isinstance(n, Refused):
@@ -209,11 +213,13 @@ def _shop_show(options: Options, p: Pipeline, row: Any) -> int:
 
     facts = p.shop_facts(row)
     if options.action == "rules":
-        from pipeline.sync import policy_of
+        from pipeline.sync import policy_of, writes_delivery
 
         policy = msgspec.to_builtins(policy_of(facts, row.currency, row.connected_at))
         policy["window_start"], policy["connected_at"] = iso(policy["window_start"]), iso(policy["connected_at"])
         document = {k: sorted(v) if isinstance(v, list) else v for k, v in policy.items()}
+        document |= {k: getattr(facts.settings, k) for k in ("identify_by", "order_types", "worked_by")}
+        document["delivery_comment"] = writes_delivery(facts)
     else:
         defaults = {n: getattr(facts.settings, n) for n in facts.settings.__struct_fields__}
         document = {**defaults, **from_json(row.settings)}
@@ -352,10 +358,28 @@ async def _stock(options: Options, p: Pipeline) -> int:
         rows = await stocktaking.moves(p, options.sku)
         emit(rows) if options.json else table(rows, ("at", "reason", "on_hand", "reserved", "shipment", "who"))
         return 0
+    if options.action == "pushes":
+        return await _pushes(options, p)
     answer = await stocktaking.change(p, options.sku, options.action, options.pieces, options.who)
     if isinstance(answer, Refused):
         return refuse(answer, as_json=options.json)
     return _answer(options, answer, f"{answer['sku']}: {answer['on_hand']} / {answer['reserved']}")
+
+
+async def _pushes(options: Options, p: Pipeline) -> int:
+    if options.again:
+        if not options.shop:
+            complain(_("Name the shop: --shop NAME."))
+            return 2
+        refused = await stock_pushing.tell_again(p, options.shop, options.who)
+        if refused is not None:
+            return refuse(refused, as_json=options.json)
+        return _answer(options, {"shop": options.shop}, _("Everything is told anew."))
+    rows = await stock_pushing.listing(p, options.sku, options.shop)
+    if isinstance(rows, Refused):
+        return refuse(rows, as_json=options.json)
+    emit(rows) if options.json else table(rows, ("shop", "sku", "state", "told", "told_at", "since", "code", "reason"))
+    return 0
 
 
 # ------------------------------------------------------------------ abnormal orders

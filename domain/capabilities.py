@@ -27,15 +27,13 @@ class ShopCapabilities(Struct, frozen=True):
     stock_read: bool = False
     stock_write: bool = False
     """The connector has `push_stock`."""
-    history: str = ""
-    """How far back orders can be read, for people; empty = no limit known."""
 
 
 class NumberWay(StrEnum):
     """How a carrier gives numbers."""
 
-    INSTANT = "instant"
     LATER = "later"
+    """The carrier gives one, in its answer or some time after."""
     POOL = "pool"
     """From a range the carrier allotted; the pipeline claims one and hands it over in the request."""
     NONE = "none"

@@ -1,6 +1,7 @@
 """Time: instants are integer milliseconds since 1970 in UTC; zones appear only at the edges."""
 
 import calendar
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -22,6 +23,17 @@ DAY = 24 * HOUR
 def now() -> Instant:
     """The present instant by this machine's clock."""
     return time.time_ns() // 1_000_000
+
+
+def elapsed() -> Instant:
+    """Milliseconds since some moment of this machine's own, its sleep included; no setting of a clock moves it.
+
+    Only differences mean something. macOS counts sleep in `CLOCK_MONOTONIC` (clock_gettime(3)), Linux in `CLOCK_BOOTTIME`.
+    """
+    if sys.platform == "win32":
+        return time.monotonic_ns() // 1_000_000
+    which = time.CLOCK_BOOTTIME if sys.platform == "linux" else time.CLOCK_MONOTONIC
+    return time.clock_gettime_ns(which) // 1_000_000
 
 
 def to_datetime(at: Instant) -> datetime:

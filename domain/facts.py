@@ -126,7 +126,7 @@ class LineFacts(Struct, frozen=True):
     name: str
     quantity: int
     allowed: int
-    """Ordered less cancelled, of the whole order line."""
+    """Ordered less cancelled and less what has left by other hands, of the whole order line."""
     assigned: int
     """Σ over all shipments not closed, this one included."""
     ships: bool

@@ -82,6 +82,23 @@ def may_change(op: Operator) -> Refused | None:
     return None
 
 
+def may_work_with(op: Operator, shop: str, worked_by: str) -> Refused | None:
+    """Why this person may not work with a shop's imported orders (ROA-03), or None; looking is not asked here.
+
+    `worked_by` is the shop's setting: '' = whoever may change anything, `lead`, or names parted by commas. The owner and
+    admins always may.
+    """
+    named = {name_key(name) for name in worked_by.split(",") if name.strip()}
+    if not named or op.role in {Role.OWNER, Role.ADMIN}:
+        return None
+    if name_key(op.name) in named or (named == {"lead"} and is_lead(op)):
+        return None
+    return Refused(
+        "no_permission",
+        _("{name} lacks the permission to work with orders of {shop} (worked_by).").format(name=op.name, shop=shop),
+    )
+
+
 def may_manage(by: Operator, before: Operator | None, after: Operator) -> Refused | None:
     """Why `by` may not add (`before` is None) or change a person so, or None.
 

@@ -6,6 +6,7 @@ in as `Difference`.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from domain.commands import closing, ended, readiness
 from domain.enums import DONE_ORDER, Flag, OrderStatus, Stage, Status, WaybillState
 from domain.facts import ShipmentFacts
 from domain.guards import shipped_elsewhere
+from domain.settings import ShopSettings
 
 
 class Difference(Struct, frozen=True):
@@ -22,6 +24,8 @@ class Difference(Struct, frozen=True):
 
     address: bool = False
     lines: bool = False
+    left: bool = False
+    """Pieces have left, from here or by other hands."""
     status: bool = False
     reopened: bool = False
 
@@ -68,7 +72,7 @@ def reconcile(f: ShipmentFacts, difference: Difference) -> Change | None:
             events.append(("lines_lowered", {"lines": lines}))
     else:
         over = any(line.assigned > line.allowed for line in f.lines)
-        if over and not (Flag.KEPT in f.flags and not difference.lines):
+        if over and not (Flag.KEPT in f.flags and not (difference.lines or difference.left)):
             flags = (flags | Flag.LINES_CHANGED) & ~Flag.KEPT
         elif not over and f.waybill is not None and f.waybill.lines_print == f.lines_print:
             flags &= ~Flag.LINES_CHANGED
@@ -161,8 +165,40 @@ def born(
     note: bool,
     matched: bool,
     first_import: bool,
+    settings: ShopSettings,
+    first: Stage = Stage.REVIEW,
 ) -> Birth:
-    """T1: where a new order's shipment starts. What is finished or dead on the platform queues and moves nothing."""
+    """T1: where a new order's shipment starts. What is finished or dead on the platform queues and moves nothing.
+
+    `first` is the stage its order type names (ROA-18); what approve would refuse waits in review all the same.
+    """
+    sender = not settings.semi_managed or (settings.sender_name and settings.sender_address)
+    stops = _stops(settings.require_matched, settings.note_gate)
+    return _born(
+        status, virtual, payable, after_sale, note, matched, first_import, stops, first if sender else Stage.REVIEW
+    )
+
+
+@lru_cache
+def _stops(require_matched: bool, note_gate: bool) -> Flag:
+    stops = Flag.UNPAID | Flag.AFTER_SALE | Flag.FIRST_IMPORT
+    stops |= Flag.UNMATCHED if require_matched else Flag(0)
+    return stops | Flag.NOTE_UNREAD if note_gate else stops
+
+
+# A first import asks the same few questions a hundred thousand times, and flags are slow to join.
+@lru_cache(maxsize=1024)
+def _born(
+    status: OrderStatus,
+    virtual: bool,
+    payable: bool,
+    after_sale: bool,
+    note: bool,
+    matched: bool,
+    first_import: bool,
+    stops: Flag,
+    first: Stage,
+) -> Birth:
     if status in DONE_ORDER:
         return Birth(Stage.SHIPPED, Status.OUTSIDE, Flag(0), "imported_shipped")
     if status is OrderStatus.REFUNDED:
@@ -181,4 +217,4 @@ def born(
     ):
         if condition:
             flags |= bit
-    return Birth(Stage.REVIEW, Status.OPEN, flags, "imported")
+    return Birth(Stage.REVIEW if flags & stops else first, Status.OPEN, flags, "imported")

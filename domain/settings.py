@@ -4,6 +4,7 @@ import msgspec
 from msgspec import Struct
 
 from domain.money import UnknownCurrency, exponent
+from domain.order_types import order_types
 from domain.results import Refused
 from domain.words import _
 
@@ -23,8 +24,18 @@ class ShopSettings(Struct, frozen=True, omit_defaults=True):
     """Orders in another currency are left out (ROA-05); empty = the shop's own; `any` = take all."""
     delivery_comment: str = "default"
     """Write delivery details as a comment (ROA-40): yes, no, default of the platform (WooCommerce: no, ROA-42)."""
+    order_types: str = ""
+    """What imported orders begin with, as NAME: what=value, …; further types behind a semicolon (ROA-18)."""
+    worked_by: str = ""
+    """Who may work with this shop's orders beside owner and admins (ROA-03): empty = everybody, lead, or names."""
     keeps_stock: bool = True
     """Orders of this shop reserve and deduct our stock."""
+    push_stock: bool = True
+    """The shop is told how many pieces can be promised, where it uses our stock and its platform takes it."""
+    stock_buffer: int = 0
+    """So many pieces of everything are kept back from this shop."""
+    stock_cap: int = 0
+    """The shop is never told of more pieces than these; 0 = as many as there are."""
     require_matched: bool = False
     """Approve only orders whose every line has a product of ours."""
     note_gate: bool = True
@@ -73,6 +84,8 @@ _RANGES = {
     "orders_every_s": (1, 86_400),
     "products_every_s": (60, 604_800),
     "redact_after": (0, 3650),
+    "stock_buffer": (0, 1_000_000),
+    "stock_cap": (0, 1_000_000),
 }
 _CHOICES = {
     "require_contact": {"yes", "no", "default"},
@@ -110,6 +123,8 @@ def changed(settings: ShopSettings, name: str, value: str) -> ShopSettings | Ref
         return Refused("bad_setting", _("{name} is one of {choices}.").format(name=name, choices=choices), name)
     elif name in {"cut_off", "reconcile_at"} and value and not _is_time(value):
         return Refused("bad_setting", _("{name} is a time like 15:00.").format(name=name), name)
+    elif name == "order_types" and isinstance(types := order_types(value), Refused):
+        return types
     elif name == "working_days" and (not value or set(value) - set("1234567")):
         return Refused("bad_setting", _("{name} are digits from 1 (Monday) to 7.").format(name=name), name)
     elif name == "currency" and value not in {"", "any"}:

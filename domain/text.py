@@ -94,6 +94,15 @@ _MASKED_DIGITS = re.compile(r"[xX]{2,}")
 _NO_DIGITS = re.compile(r"[^0-9]+")
 
 
+YES, NO = frozenset({"yes", "y", "true", "1", "on"}), frozenset({"no", "n", "false", "0", "off"})
+"""The words of a yes and of a no, in small letters."""
+
+
+def is_yes(text: str) -> bool:
+    """Is this word of a setting a yes? Anything else is a no, an empty text too."""
+    return text.strip().lower() in YES
+
+
 def is_masked(text: str) -> bool:
     """True for a value the platform hid (`138****1234`, `[deleted]`): it identifies nobody and must never match."""
     return bool(_MASKED.search(text))

@@ -45,12 +45,20 @@ async def repush(p: Pipeline, ids: Sequence[int] | None, who: str) -> Outcome:
         if isinstance(person, Refused):
             return [], [(i, person) for i in ids or [r.id for r in rows]]
         shops = {s.id: s for s in await accounts.shops(tx)}
+        forbidden = {
+            i: no
+            for i, s in shops.items()
+            if (no := await persons.shop_refusal(tx, person, p.shop_facts(s))) is not None
+        }
     done: list[int] = []
     refused: list[tuple[int, Refused]] = [
         (i, Refused("not_found", _("There is no such abnormal order."))) for i in set(ids or []) - {r.id for r in rows}
     ]
     for row in rows:
         shop_row = shops[row.shop_id]
+        if (no := forbidden.get(row.shop_id)) is not None:
+            refused.append((row.id, no))
+            continue
         if not shop_row.bound:
             refused.append((row.id, Refused("shop_unbound", _("The shop is unbound."))))
             continue

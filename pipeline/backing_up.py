@@ -1,11 +1,12 @@
 """Backups by hand and by night: one checked copy here, and one more in a second place off this machine.
 
 A second place that cannot be reached never stops anything: it is remembered why, and named while its newest copy is
-older than a day (`backup_copy_old`).
+older than a day (`backup_copy_old`). The same goes for older backups that cannot be thinned out.
 """
 
 import asyncio
 import logging
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,7 +25,7 @@ LEASE, LEASE_MS = "backup", HOUR
 
 
 class BackedUp(Struct, frozen=True):
-    """A backup that was made: its file, the copy in the second place, and why there is none (`trouble`)."""
+    """A backup that was made: its file, the copy in the second place, and what of the rest could not be done (`trouble`)."""
 
     file: Path
     second: Path | None
@@ -33,7 +34,10 @@ class BackedUp(Struct, frozen=True):
 
 
 async def back_up(p: Pipeline, folder: Path | None = None) -> BackedUp:
-    """Make a backup, thin the older ones out, copy it to the second place. Raises `Damaged` and `OSError`."""
+    """Make a backup, thin the older ones out, copy it to the second place.
+
+    Raises `Damaged`, `OSError` or `sqlite3.OperationalError` where none can be made; what fails after that is `trouble`.
+    """
     place = p.store.place
     assert place.file is not None
     file = await asyncio.to_thread(backup.backup_file, place, p.clock, "", folder)
@@ -41,22 +45,30 @@ async def back_up(p: Pipeline, folder: Path | None = None) -> BackedUp:
         return BackedUp(file, None, "", 0)
     async with p.store.reading() as tx:
         known = await remembered.remembered(tx)
-    removed = len(await asyncio.to_thread(backup.thin_out, place.backups, place.file.stem, known.keep))
-    if not known.second:
-        return BackedUp(file, None, "", removed)
-    second: Path | None = None
-    trouble = ""
-    try:
-        second = await asyncio.to_thread(backup.copy_to, file, Path(known.second))
-        removed += len(await asyncio.to_thread(backup.thin_out, Path(known.second), place.file.stem, known.keep))
-    except OSError as error:
-        trouble = f"{known.second}: {error.strerror or type(error).__name__}"
-        log.warning("no copy in the second place: %s", trouble)
+    troubles: list[str] = []
+    second = None
+    if known.second:
+        try:
+            second = await asyncio.to_thread(backup.copy_to, file, Path(known.second))
+        except OSError as error:
+            troubles.append(_said(Path(known.second), error))
+    removed = 0
+    for home in (place.backups, second.parent) if second else (place.backups,):
+        try:
+            removed += len(await asyncio.to_thread(backup.thin_out, home, place.file.stem, known.keep))
+        except OSError as error:
+            troubles.append(_said(home, error))
+    for trouble in troubles:
+        log.warning("a backup was made, but: %s", trouble)
     async with p.store.transaction() as tx:
-        await remembered.remember(tx, failed=trouble)
+        await remembered.remember(tx, failed="; ".join(troubles))
         if second is not None:
             await remembered.remember(tx, second_at=backup.made_at(second, place.file.stem) or tx.now)
-    return BackedUp(file, second, trouble, removed)
+    return BackedUp(file, second, "; ".join(troubles), removed)
+
+
+def _said(folder: Path, error: OSError) -> str:
+    return f"{folder}: {error.strerror or type(error).__name__}"
 
 
 def last_night(now: Instant) -> Instant:
@@ -67,7 +79,10 @@ def last_night(now: Instant) -> Instant:
 
 
 async def nightly(p: Pipeline, owner: str) -> bool:
-    """Make the night's backup if it is due and nobody else makes it; True when one was made. Never raises."""
+    """Make the night's backup if it is due and nobody else makes it; True when one was made.
+
+    Why none could be made is logged and remembered. What else is raised is the database's own trouble.
+    """
     if p.store.dialect != "sqlite":
         return False
     async with p.store.reading() as tx:
@@ -84,7 +99,7 @@ async def nightly(p: Pipeline, owner: str) -> bool:
             await remembered.remember(tx, night=p.clock())
         log.info("backed up to %s", made.file)
         return True
-    except (Damaged, OSError) as error:
+    except (Damaged, OSError, sqlite3.Error) as error:
         log.error("no backup was made: %s", error)
         async with p.store.transaction() as tx:
             await remembered.remember(tx, failed=str(error)[:300])

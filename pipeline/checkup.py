@@ -9,6 +9,7 @@ import sqlite3
 import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from msgspec import Struct, structs
@@ -18,6 +19,7 @@ from domain.text import safe
 from domain.words import _
 from pipeline.base import Pipeline
 from store import doctor, remembered
+from store.files import left_behind
 from store.place import Place, newest_backup
 from store.reader import Reader
 from store.schema import HEAD, Damaged, NothingThere, TooNew, revision_of
@@ -149,6 +151,15 @@ async def _waiting(reader: Reader, clock: Clock) -> list[Line]:
     if s.parked:
         text = _("{n} effects are parked for a person.").format(n=s.parked)
         warn("nothing is stuck", "effects_parked", text, "shipdeck list all --where trouble:yes")
+    for row in s.stock:
+        look = f"shipdeck stock pushes --shop {quote(row['shop'])}"
+        if row["waits"]:
+            text = _("{n} numbers of stock wait for over 15 minutes to be told to {shop}.")
+            todo = look if s.workers else "shipdeck worker"
+            warn("nothing is stuck", "stock_stuck", text.format(n=row["waits"], shop=row["shop"]), todo, row["shop"])
+        if row["refused"]:
+            text = _("{shop} does not take {n} numbers of stock.").format(n=row["refused"], shop=row["shop"])
+            warn("nothing is stuck", "stock_refused", text, look, row["shop"])
     for row in s.paused:
         words = _("{account} is paused: {code} {message}")
         text = words.format(account=row["account"], code=row["paused_code"], message=row["message"])
@@ -205,7 +216,7 @@ async def _backups(reader: Reader, place: Place, clock: Clock) -> list[Line]:
 
 
 def _machine(place: Place) -> list[Line]:
-    lines = [*_private(place), *_room(place)]
+    lines = [*_private(place), *_left(place), *_room(place)]
     if place.file is not None:
         version = sqlite3.sqlite_version_info
         if wal_race((version[0], version[1], version[2])):
@@ -233,6 +244,17 @@ def _private(place: Place) -> list[Line]:
             todo = f"chmod 600 {path}"
             lines.append(Line("files are private", "bad", "readable_by_others", str(path), oct(mode), todo))
     return lines or [Line("files are private", "ok")]
+
+
+def _left(place: Place) -> list[Line]:
+    """Temporary files of commands that were killed: they may hold the books, or a key in clear."""
+    folders = {place.key_file.parent, place.backups} | ({place.file.parent} if place.file else set())
+    found = _("A command that was killed left it: it may hold the books, or the key.")
+    return [
+        Line("nothing is left behind", "warn", "left_behind", str(path), found, f"rm -r {path}")
+        for folder in sorted(folders)
+        for path in left_behind(folder)
+    ] or [Line("nothing is left behind", "ok")]
 
 
 def _room(place: Place) -> list[Line]:

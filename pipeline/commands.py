@@ -198,12 +198,15 @@ async def preview(
         context = await context_for(
             tx, directory, facts.values(), person, "command_line", {"_explicit": explicit}, lock=False
         )
+        forbidden = await _forbidden(tx, person, facts)
     for i in ids:
         f = facts.get(i)
         if f is None:
             report.refused.append(RefusedRow(i, "not_found", _("There is no such shipment.")))
             continue
-        answer = COMMANDS[command](f, arguments, context) if command in COMMANDS else Change()
+        answer = forbidden.get(f.shop.id) or (
+            COMMANDS[command](f, arguments, context) if command in COMMANDS else Change()
+        )
         if isinstance(answer, Refused):
             report.refused.append(RefusedRow(i, answer.code, answer.message))
         else:
@@ -335,17 +338,26 @@ async def _decide_and_apply(p: Pipeline, tx: Tx, batch: Batch, items: Sequence[A
         directory.services,
         default_warehouse=directory.warehouse_id,
     )
+    forbidden = await _forbidden(tx, batch.who, facts)
+    results: list[ItemResult] = []
+    allowed: list[Any] = []
+    for item in items:
+        if (no := forbidden.get(facts[item.shipment_id].shop.id)) is None:
+            allowed.append(item)
+        else:
+            results.append(ItemResult(item.position, "refused", no.code, no.message))
+    if not allowed:
+        return results
     context = await context_for(tx, directory, facts.values(), batch.who, batch.source, batch.arguments)
     if batch.command == "merge":
-        return await _merge(tx, batch, items, facts)
+        return [*results, *await _merge(tx, batch, allowed, facts)]
     if batch.command == "undo":
         from pipeline.undo import undo_items
 
-        return await undo_items(tx, batch, items, facts, context)
+        return [*results, *await undo_items(tx, batch, allowed, facts, context)]
     decide = COMMANDS[batch.command]
     decided: list[tuple[Any, ShipmentFacts, Change]] = []
-    results: list[ItemResult] = []
-    for item in items:
+    for item in allowed:
         f = facts[item.shipment_id]
         answer = await _changed_since(tx, item, f) or decide(f, batch.arguments, context)
         if isinstance(answer, Refused):
@@ -360,6 +372,12 @@ async def _decide_and_apply(p: Pipeline, tx: Tx, batch: Batch, items: Sequence[A
         await _queue_print(tx, batch, directory, [f for _i, f, _c in decided])
     step("batch.writing")
     return results
+
+
+async def _forbidden(tx: Tx, who: str, facts: Mapping[int, ShipmentFacts]) -> dict[int, Refused]:
+    """Shop id → why `who` may not work with its orders (ROA-03), of the shops these shipments belong to."""
+    shops = {f.shop.id: f.shop for f in facts.values()}
+    return {i: no for i, shop in shops.items() if (no := await persons.shop_refusal(tx, who, shop)) is not None}
 
 
 async def context_for(

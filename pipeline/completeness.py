@@ -30,7 +30,7 @@ from pipeline.sync import OrderSync, SyncStopped, policy_of, take_gone
 from store import accounts, leases, proof_views, proofs
 from store.apply import add_events
 from store.database import Tx, chunks
-from store.proof_views import Differs, Proof
+from store.proof_views import CANNOT_LIST, Differs, Proof
 from store.proofs import Books, HeldOrder
 
 log = logging.getLogger("shipdeck.completeness")
@@ -41,6 +41,8 @@ OVERLAP_DAYS, MOST_DAYS = 3, 31
 SLACK_MS = MINUTE
 """What was made so shortly before the last reading of the orders may not have been in it."""
 RETRY_MS, MOST_RETRY_MS = 15 * MINUTE, 6 * 60 * MINUTE
+ALL_DAYS = ""
+"""The day of a proof that says of all days that they cannot be proved."""
 MISSING, NOT_LISTED = "missing", "not_listed"
 """The platform lists it and it is nowhere here; it is here and the platform does not list it."""
 WAIT_S = 30
@@ -61,6 +63,11 @@ class _Compared(Struct, frozen=True):
     excluded: dict[str, str]
     strangers: tuple[HeldOrder, ...]
     missing: tuple[Listed, ...]
+
+
+def can_list(platform: str) -> bool:
+    """Can this platform say which orders were made in a time?"""
+    return registry.shop(platform).declaration.lists_orders
 
 
 def explained(one: Listed, policy: ImportPolicy) -> str:
@@ -92,8 +99,12 @@ class Proving:
             task = await accounts.task(tx, f"shop:{self.shop_id}", "orders")
         if not row.first_import_done:
             raise NotProved("first_import_running", _("The first import is not whole yet: sync first."))
-        if not registry.shop(row.platform).declaration.lists_orders:
-            raise NotProved("cannot_list", _("This platform cannot say which orders it has."))
+        if not can_list(row.platform):
+            message = _("This platform cannot say which orders it has.")
+            async with p.store.transaction() as tx:
+                await self.taking.check_lease(tx)
+                await proofs.note_failure(tx, self.shop_id, ALL_DAYS, 0, CANNOT_LIST, message)
+            raise NotProved(CANNOT_LIST, message)
         shop = p.shop_facts(row)
         policy = policy_of(shop, row.currency, row.connected_at)
         read_until = min(task.started_at or 0, task.ok_at or 0) - SLACK_MS if task is not None else 0
@@ -283,7 +294,8 @@ async def schedule(tx: Tx, account: str, reconcile_at: str, zone: str) -> None:
 async def nightly(p: Pipeline, shop_id: int, fence: int) -> int:
     """Prove and repair the last days, and those of nights that were missed; returns how many orders were listed.
 
-    Raises `NotProved` when a day could not be proved.
+    Raises `NotProved` when a day could not be proved. Where none ever can, that is kept and nothing is tried again before
+    the next night.
     """
     async with p.store.reading() as tx:
         row = await accounts.shop(tx, shop_id)
@@ -293,7 +305,12 @@ async def nightly(p: Pipeline, shop_id: int, fence: int) -> int:
         missed = (day_of(p.clock(), row.zone) - day_of(task.ok_at, row.zone)).days - 1
         days = min(MOST_DAYS, OVERLAP_DAYS + max(0, missed))
     proving = Proving(p, shop_id, f"shop:{shop_id}", fence)
-    listed: int = await proving.run(last_days(p, row.zone, days), repair=True)
+    try:
+        listed: int = await proving.run(last_days(p, row.zone, days), repair=True)
+    except NotProved as error:
+        if error.code == CANNOT_LIST:
+            return 0
+        raise
     if proving.failed:
         raise proving.failed[0]
     return listed

@@ -7,12 +7,14 @@ from typing import Any
 
 from msgspec import structs
 
+from domain.facts import ShopFacts
 from domain.persons import (
     WHOEVER_OWNS,
     Operator,
     Role,
     may_change,
     may_manage,
+    may_work_with,
     name_key,
     name_refusal,
     owner_refusal,
@@ -66,6 +68,24 @@ async def refusal(p: Pipeline, who: str) -> Refused | None:
     async with p.store.reading() as tx:
         answer = await resolve(tx, who)
     return answer if isinstance(answer, Refused) else None
+
+
+async def shop_refusal(tx: Tx, who: str, shop: ShopFacts) -> Refused | None:
+    """Why `who` may not work with a shop's imported orders (ROA-03), or None; the worker ('') always may."""
+    if not (who and shop.settings.worked_by):
+        return None
+    person = await acting(tx, who)
+    if person is None or isinstance(person, Refused):
+        return person
+    return may_work_with(person, shop.name, shop.settings.worked_by)
+
+
+async def manager_refusal(tx: Tx, who: str) -> Refused | None:
+    """Why `who` may not say who works with what, or None."""
+    person = await acting(tx, who) if who else None
+    if person is None or isinstance(person, Refused):
+        return person
+    return may_manage(person, None, Operator(0, "", Role.OPERATOR))
 
 
 async def first_owner(p: Pipeline, name: str) -> Operator | Refused:

@@ -26,7 +26,7 @@ from pipeline.sync import policy_of
 from store import accounts, leases, outbox, shops
 from store.database import Tx, as_json, from_json
 
-IMPORT_RULES = {"import_months", "import_exclude", "require_contact", "identify_by", "currency"}
+IMPORT_RULES = {"import_months", "import_exclude", "require_contact", "identify_by", "currency", "order_types"}
 """Settings that decide what the first import takes; they stand still while it runs."""
 
 
@@ -134,7 +134,7 @@ async def _wanted(
     if isinstance(sorted_fields, Refused):
         return sorted_fields
     settings, sealed = {**kind.declaration.begins_with, **sorted_fields[0]}, sorted_fields[1]
-    before = await _bound_before(p, platform, name, settings)
+    before = await _bound_before(p, platform, name, settings, sealed)
     if isinstance(before, Refused):
         return before
     return _Wanted(name, kind, settings, sealed, before)
@@ -213,13 +213,15 @@ async def add_shop(
     return Set(shop_id, name, checked)
 
 
-async def _bound_before(p: Pipeline, platform: str, name: str, settings: Mapping[str, Any]) -> int | Refused | None:
+async def _bound_before(
+    p: Pipeline, platform: str, name: str, settings: Mapping[str, Any], secrets: Mapping[str, str]
+) -> int | Refused | None:
     """The unbound shop that this one takes up again, None for a new one; a shop is never bound twice."""
-    address = _address(settings)
     async with p.store.reading() as tx:
-        rows = await accounts.shops(tx)
-    for row in rows:
-        same = row.platform == platform and address and _address(from_json(row.settings)) == address
+        rows = [
+            (row, await _is_same(p, tx, row, platform, name, settings, secrets)) for row in await accounts.shops(tx)
+        ]
+    for row, same in rows:
         if same and row.bound:
             return _already_bound(row.name)
         if same and row.name != name:
@@ -237,8 +239,24 @@ async def _bound_before(p: Pipeline, platform: str, name: str, settings: Mapping
     return None
 
 
+async def _is_same(
+    p: Pipeline, tx: Tx, row: Any, platform: str, name: str, settings: Mapping[str, Any], secrets: Mapping[str, str]
+) -> bool:
+    """Are these the settings and secrets of the shop in `row`? Where one address serves every account of a platform (it is
+    the declared one), the key tells accounts apart, and once that is forgotten the name."""
+    address = _address(settings)
+    if row.platform != platform or not address or _address(from_json(row.settings)) != address:
+        return False
+    fields = registry.shop(platform).declaration.fields
+    if address not in {_address({f.name: f.default}) for f in fields}:
+        return True
+    if not row.bound:
+        return bool(row.name == name)
+    return await accounts.get_secrets(tx, p.sealer, f"shop:{row.id}") == dict(secrets)
+
+
 def _address(settings: Mapping[str, Any]) -> str:
-    return str(settings.get("url", "")).rstrip("/").lower()
+    return str(settings.get("url") or settings.get("folder") or "").rstrip("/").lower()
 
 
 def _already_bound(name: str) -> Refused:
@@ -323,7 +341,12 @@ async def set_shop(
         return refusal
     async with p.store.reading() as tx:
         row = await accounts.shop(tx, shop_id)
-    assert row is not None
+        assert row is not None
+        refusal = await _no_permission(p, tx, who, shop_id)
+        if refusal is None and "worked_by" in given:
+            refusal = await persons.manager_refusal(tx, who)
+    if refusal is not None:
+        return refusal
     answer = _changed_settings(row, given, secrets)
     if isinstance(answer, Refused):
         return answer
@@ -357,10 +380,10 @@ async def rebind_shop(
     if isinstance(answer, Refused):
         return answer
     settings, _policy = answer
-    address = _address(settings)
-    for other in others:
-        if address and other.platform == row.platform and _address(from_json(other.settings)) == address:
-            return _already_bound(other.name)
+    async with p.store.reading() as tx:
+        for other in others:
+            if await _is_same(p, tx, other, row.platform, row.name, settings, {**kept, **secrets}):
+                return _already_bound(other.name)
     checked = await _test_call(p, registry.shop(row.platform), row.name, settings, {**kept, **secrets})
     if isinstance(checked, Refused):
         return checked
@@ -389,9 +412,14 @@ async def unbind_shop(p: Pipeline, shop_id: int, who: str) -> int | Refused:
         person = await persons.resolve(tx, who)
         if isinstance(person, Refused):
             return person
-        if refusal := await _importing(tx, shop_id):
+        if refusal := await _no_permission(p, tx, who, shop_id) or await _importing(tx, shop_id):
             return refusal
         return await shops.unbind(tx, shop_id, person)
+
+
+async def _no_permission(p: Pipeline, tx: Tx, who: str, shop_id: int) -> Refused | None:
+    """ROA-03: whoever may not work with a shop's orders does not decide how they are imported either."""
+    return await persons.shop_refusal(tx, who, p.shop_facts(await accounts.shop(tx, shop_id)))
 
 
 async def _importing(tx: Tx, shop_id: int) -> Refused | None:
@@ -411,6 +439,8 @@ async def cut_over(p: Pipeline, shop_id: int, choice: str, who: str) -> int | Re
         person = await persons.resolve(tx, who)
         if isinstance(person, Refused):
             return person
+        if refusal := await _no_permission(p, tx, who, shop_id):
+            return refusal
         row = await accounts.shop(tx, shop_id)
         if not row.first_import_done:
             return Refused("first_import_running", _("The first import is not whole yet: sync first."))

@@ -20,7 +20,7 @@ from connectors.contract import (
     WaybillRequest,
 )
 from domain.change import Change
-from domain.clock import SECOND
+from domain.clock import SECOND, Instant
 from domain.commands import closing, to_print
 from domain.enums import EffectState, Op, Status, WaybillState
 from domain.facts import CustomsFacts, ShipmentFacts, code_of
@@ -46,6 +46,7 @@ class Prepared(Struct):
     carrier_id: int
     request: WaybillRequest
     number: str
+    numbered_at: Instant
 
 
 class Obtained(Struct, frozen=True, tag=True):
@@ -90,7 +91,7 @@ class WaybillHandler:
         if prepared.number and connector.declaration.number_way is not NumberWay.POOL:
             # Only its label is still to come. Not every carrier could say the number again.
             known = Numbered(prepared.number)
-            return await _with_label(p, prepared.carrier_id, prepared.request, known, job.effect.attempts)
+            return await _with_label(p, prepared.carrier_id, prepared.request, known, prepared.numbered_at)
         found: LookupOutcome = await connector.lookup(prepared.request)
         if isinstance(found, Accepted):
             step = ACCEPTED_STEPS[min(job.effect.attempts, len(ACCEPTED_STEPS) - 1)]
@@ -186,8 +187,11 @@ async def _claim_number(p: Pipeline, prepared: Prepared) -> str | None:
         return await accounts.claim_pool_number(tx, prepared.carrier_id, prepared.request.reference)
 
 
-async def _with_label(p: Pipeline, carrier_id: int, request: WaybillRequest, outcome: Any, tries: int = 0) -> Outcome:
-    """A number counts when its label is there too; a label that comes later is asked for again."""
+async def _with_label(
+    p: Pipeline, carrier_id: int, request: WaybillRequest, outcome: Any, since: Instant = 0
+) -> Outcome:
+    """A number counts when its label is there too; one that comes later is asked for after as long again as has passed
+    `since` the number came."""
     if not isinstance(outcome, Numbered):
         return outcome
     if outcome.label is not None:
@@ -197,7 +201,8 @@ async def _with_label(p: Pipeline, carrier_id: int, request: WaybillRequest, out
     if isinstance(label, Label):
         return Obtained(outcome, label)
     if isinstance(label, NotActed):
-        wait = label.retry_after_ms or (ACCEPTED_STEPS[min(tries, len(ACCEPTED_STEPS)) - 1] if tries else 2 * SECOND)
+        passed = p.clock() - since if since else 0
+        wait = label.retry_after_ms or min(max(passed, 2 * SECOND), ACCEPTED_STEPS[-1])
         return LabelAwaited(p.clock() + wait, outcome.number, numbered=outcome)
     # The number is bought; only its label is missing. It must not look like a refusal of the number.
     return LabelRefused(outcome, label)
@@ -220,7 +225,7 @@ async def _prepare(tx: Tx, e: Effect) -> Prepared | None:
     parcel = await parcels.parcel_of(tx, e.waybill_id)
     if parcel is None:
         return None
-    return Prepared(parcel.waybill_id, parcel.carrier_id, request_of(parcel), parcel.number)
+    return Prepared(parcel.waybill_id, parcel.carrier_id, request_of(parcel), parcel.number, parcel.numbered_at)
 
 
 def request_of(parcel: Parcel) -> WaybillRequest:
@@ -296,7 +301,9 @@ def _status(status: Status, event: str, code: str = "", reason: str = "") -> Cha
 
 
 async def _store_number(tx: Tx, job: Job, n: Numbered) -> None:
-    values: dict[str, Any] = {"state": WaybillState.OBTAINED.value, "obtained_at": tx.now, "code": "", "reason": ""}
+    values: dict[str, Any] = {"state": WaybillState.OBTAINED.value, "code": "", "reason": ""}
+    if n.number != job.prepared.number or not job.prepared.numbered_at:
+        values["obtained_at"] = tx.now
     if n.number != job.prepared.number or n.tracking or n.carrier_order:
         values |= {
             "number": n.number,

@@ -11,25 +11,38 @@ import os
 import signal
 import socket
 import time
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from sqlalchemy.exc import DBAPIError
 
 from connectors.http import WireError
 from connectors.registry import NoConnector
-from domain.clock import MINUTE, SECOND
+from domain.clock import MINUTE, SECOND, elapsed
 from domain.enums import Op
 from domain.results import Unauthorised
 from domain.words import _
-from pipeline import backing_up, completeness, erasing, printing, restoring, ship, waybills
+from pipeline import (
+    backing_up,
+    completeness,
+    erasing,
+    printing,
+    rereading,
+    restoring,
+    ship,
+    stock_pushing,
+    waybills,
+    webhooks,
+)
 from pipeline.base import Pipeline
 from pipeline.commands import work_off
 from pipeline.effects import AccountRunner, Handler, Held
 from pipeline.steps import step
 from pipeline.sync import OrderSync, SyncStopped, sync_products
-from store import accounts, batches, leases, outbox, restored
+from store import accounts, batches, clock_set, leases, outbox, restored
 from store.counters import fold_counters
-from store.database import Tx
+from store.database import Tx, is_passing
 from store.reader import Watch
 from store.restored import READ_ORDERS
 from store.schema import TooNew
@@ -60,6 +73,8 @@ class Worker:
         self._finish_by: float | None = None
         self._serving: dict[str, asyncio.Task[None]] = {}
         self._idle_since: float | None = None
+        self._ahead_ms: int | None = None
+        """How far our clock was ahead of time as it passes, when last looked at."""
 
     def ask_to_stop(self) -> None:
         """Drain: claim nothing new, finish what is in hand."""
@@ -85,11 +100,20 @@ class Worker:
             await self._beat()
             while not self.stop.is_set():
                 self._wake.clear()
-                busy = await self.tick()
-                if until_idle and not busy and not self._serving and not await self._anything_waiting():
-                    break
-                if await self._finished(busy):
-                    break
+                try:
+                    if await self._clock_was_put_back():
+                        for job in scheduler.get_jobs():
+                            # Its own next times lie as far ahead.
+                            job.modify(next_run_time=datetime.now(UTC))
+                    busy = await self.tick()
+                    if until_idle and not busy and not self._serving and not await self._anything_waiting():
+                        break
+                    if await self._finished(busy):
+                        break
+                except (OSError, DBAPIError) as error:
+                    if not is_passing(error):
+                        raise
+                    log.warning("the database does not answer: %s; trying again", type(error).__name__)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), TICK_S)
         finally:
@@ -107,6 +131,20 @@ class Worker:
     async def _on_tick(self) -> None:
         self._wake.set()
 
+    async def _clock_was_put_back(self) -> bool:
+        """Was it, since we looked last, or before we began? Then what is due too late is made due."""
+        ahead, before = self.p.clock() - elapsed(), self._ahead_ms
+        if before is not None and before - ahead < clock_set.SLACK_MS:
+            self._ahead_ms = max(before, ahead)
+            return False
+        async with self.p.store.transaction() as tx:
+            behind = before is not None or await clock_set.is_behind(tx)
+            again = await clock_set.make_due(tx) if behind else 0
+        self._ahead_ms = ahead
+        if behind:
+            log.warning("the clock was put back: %d syncs and effects that waited for it are due now", again)
+        return before is not None
+
     async def _beat(self) -> None:
         try:
             async with self.p.store.transaction() as tx:
@@ -117,13 +155,25 @@ class Worker:
             self.ask_to_stop()
 
     async def _tidy(self) -> None:
-        """Fold PostgreSQL's counter deltas, forget dead workers, write the WAL back."""
+        """Everything that is due now and then; what fails is said and tried again, and stops nothing beside it."""
+        for part in (self._back_up, self._fold, self.p.store.checkpoint, self._erase):
+            try:
+                await part()
+            except Exception:
+                log.exception("tidying up: %s failed", part.__name__.strip("_"))
+
+    async def _back_up(self) -> None:
+        """Before people are erased: what that should not have taken is in the night's backup."""
+        await backing_up.nightly(self.p, self.owner)
+
+    async def _fold(self) -> None:
+        """Fold PostgreSQL's counter deltas, forget dead workers."""
         async with self.p.store.transaction() as tx:
             await fold_counters(tx)
             await leases.forget_workers(tx, 60 * MINUTE)
-        await self.p.store.checkpoint()
+
+    async def _erase(self) -> None:
         await erasing.daily(self.p)
-        await backing_up.nightly(self.p, self.owner)
 
     async def _listen(self) -> None:
         """Wake up as soon as another process has committed something."""
@@ -162,13 +212,14 @@ class Worker:
             task = self._serving.pop(account)
             if not task.cancelled() and task.exception() is not None:
                 log.error("serving %s failed", account, exc_info=task.exception())
+        await stock_pushing.take_note(self.p)
         due: dict[str, None] = {}
         async with self.p.store.reading() as tx:
             for task_row in await accounts.due_tasks(tx):
                 due[task_row.account] = None
             for account in await outbox.due_accounts(tx, await self._accounts(tx)):
                 due[account] = None
-            for account in await restored.carriers_to_read(tx):
+            for account in (*await restored.carriers_to_read(tx), *await stock_pushing.due_accounts(tx)):
                 due[account] = None
             if await batches.unfinished(tx):
                 due["batches"] = None
@@ -218,18 +269,22 @@ class Worker:
         held = await Held.take(self.p, account, self.owner)
         if held is None:
             return
-        syncing: asyncio.Task[None] | None = None
+        beside: list[asyncio.Task[None]] = []
         try:
             if not await restoring.may_send(self.p, account, held.fence):
                 return
-            syncing = asyncio.create_task(self._sync(account, held.fence))
+            beside = [
+                asyncio.create_task(self._sync(account, held.fence)),
+                asyncio.create_task(stock_pushing.serve(self.p, held, self.stop)),
+            ]
             while True:
-                # A long import must not keep pushes waiting: effects are served beside it.
+                # A long import, or many numbers, must not keep pushes waiting: effects are served beside them.
                 await AccountRunner(self.p, held, HANDLERS, self.stop).run()
-                done, _pending = await asyncio.wait({syncing}, timeout=0.5)
-                if done:
+                _done, pending = await asyncio.wait(beside, timeout=0.5)
+                if not pending:
                     break
-            await syncing
+            for task in beside:
+                await task
         except (KeyMissing, WrongKey) as error:
             log.error("%s", error)
             await self._put_off(account, "key_missing", str(error))
@@ -241,9 +296,10 @@ class Worker:
             log.exception("serving %s failed", account)
             await self._put_off(account, "own_error", type(error).__name__)
         finally:
-            if syncing is not None:
-                syncing.cancel()
-                await asyncio.wait({syncing})
+            for task in beside:
+                task.cancel()
+            if beside:
+                await asyncio.wait(beside)
             await held.release()
 
     async def _put_off(self, account: str, code: str, message: str) -> None:
@@ -292,6 +348,7 @@ async def sync_account(p: Pipeline, account: str, kind: str, fence: int, *, full
                 await restoring.ends(p, account, fence)
             seen, changed = counts.seen, counts.new + counts.changed
         elif kind == completeness.TASK:
+            await rereading.read_again(p, shop_id, fence)
             seen = await completeness.nightly(p, shop_id, fence)
         else:
             seen = await sync_products(p, shop_id, account, fence)
@@ -378,7 +435,8 @@ async def serve(p: Pipeline, *, until_stdin_closes: bool = False) -> None:
     if until_stdin_closes:
         loop.add_reader(0, _stdin_ready, worker, loop)
     log.info(_("worker %s started"), worker.owner)
-    await worker.run()
+    async with webhooks.listening(p):
+        await worker.run()
 
 
 def stop_on_signals(worker: Worker) -> None:

@@ -7,6 +7,7 @@ have their own connections. A transaction never spans an HTTP call: nothing here
 
 import asyncio
 import random
+import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Table, event
+from sqlalchemy import URL, Table, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
@@ -27,6 +28,14 @@ from store.schema import fold
 
 T = TypeVar("T")
 Params = Mapping[str, Any]
+
+FROZEN = {"idle_in_transaction_session_timeout": 20_000, "transaction_timeout": 120_000}
+"""PostgreSQL ends the session, and frees the locks, of a process that stands still in a transaction: one that asks
+nothing for so many ms (every version), and one that does not come to its end, in whatever it stopped (from 17 on). The
+latter is as long as a worker's lease. What the server or the database sets itself is left as it is."""
+_UNHURRIED = (
+    "SELECT set_config('transaction_timeout', '0', true) WHERE current_setting('transaction_timeout', true) <> '0'"
+)
 
 
 @lru_cache(maxsize=256)
@@ -111,6 +120,10 @@ class Tx(ABC):
     async def next_ids(self, **counts: int) -> Sequence[Sequence[int]]:
         """Ids for so many rows of each named table, ascending: children can be written without reading back."""
 
+    @abstractmethod
+    async def unhurried(self) -> None:
+        """This transaction is a long one by its nature (everything is read or written): no server ends it for that."""
+
 
 class _PostgresTx(Tx):
     dialect = "postgresql"
@@ -140,6 +153,10 @@ class _PostgresTx(Tx):
             sequence = f"SELECT nextval(pg_get_serial_sequence('{table}', 'id')) AS id FROM generate_series(1, :n)"
             found.append([row.id for row in await self.rows(sequence, n=count)])
         return found
+
+    async def unhurried(self) -> None:
+        """No limit on the whole; standing still in between still has one."""
+        await self._connection.exec_driver_sql(_UNHURRIED)
 
     async def notify(self, channel: str) -> None:
         """Wake other processes at commit (SQLite's are woken by `data_version`)."""
@@ -173,9 +190,12 @@ class _SqliteTx(Tx):
         found = (await self._lane.rows(f"SELECT {last}", ()))[0]
         return [range(at + 1, at + 1 + count) for at, count in zip(found, counts.values(), strict=True)]
 
+    async def unhurried(self) -> None:
+        """Nobody but us ends a transaction here."""
+
 
 class Store:
-    """One database, opened. `transaction()` writes, `reading()` reads, `retrying()` repeats what a deadlock undid."""
+    """One database, opened. `transaction()` writes, `reading()` reads, `retrying()` repeats what the server has undone."""
 
     def __init__(self, place: Place, clock: Clock = now, *, checkpoints: bool = False) -> None:
         self.place = place
@@ -185,7 +205,8 @@ class Store:
         self._lock = asyncio.Lock()
         if place.file:
             private_file(place.file)
-            url = f"sqlite+aiosqlite:///{place.file}"
+            # Not as a text: `?` and `%` in a path would have a meaning there.
+            url = URL.create("sqlite+aiosqlite", database=str(place.file))
             kept = {"connect_args": {"cached_statements": 512}, "pool_reset_on_return": None}
             self._write = create_async_engine(url, poolclass=StaticPool, hide_parameters=True, **kept)
             self._read = create_async_engine(
@@ -194,8 +215,22 @@ class Store:
             for engine in (self._write, self._read):
                 self._set_up_sqlite(engine)
         else:
-            url = "postgresql+asyncpg" + place.url[len("postgresql") :]
-            self._write = self._read = create_async_engine(url, pool_size=8, max_overflow=8, hide_parameters=True)
+            address = "postgresql+asyncpg" + place.url[len("postgresql") :]
+            self._write = self._read = create_async_engine(address, pool_size=8, max_overflow=8, hide_parameters=True)
+            self._set_up_postgresql(self._write)
+
+    @staticmethod
+    def _set_up_postgresql(engine: AsyncEngine) -> None:
+        @event.listens_for(engine.sync_engine, "connect")
+        def connect(dbapi_connection: Any, _record: object) -> None:
+            cursor = dbapi_connection.cursor()
+            for name, ms in FROZEN.items():
+                # A server that does not know a setting answers NULL for it.
+                cursor.execute(
+                    f"SELECT set_config('{name}', '{ms}', false) WHERE current_setting('{name}', true) = '0'"
+                )
+            cursor.close()
+            dbapi_connection.commit()
 
     def _set_up_sqlite(self, engine: AsyncEngine) -> None:
         @event.listens_for(engine.sync_engine, "connect")
@@ -249,13 +284,19 @@ class Store:
             return [row._asdict() for row in await tx.rows(sql, **(params or {}))]
 
     async def retrying(self, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Run `work` in a write transaction, again from its start when the database chose it as a deadlock's victim."""
+        """Run `work` in a write transaction, again from its start when the database has certainly undone it: as a
+        deadlock's victim, or because this process stood still or lost its connection before the commit."""
         for attempt in range(8):
+            worked = False
             try:
                 async with self.transaction() as tx:
-                    return await work(tx)
+                    done = await work(tx)
+                    worked = True
+                return done
             except DBAPIError as error:
-                if attempt == 7 or not is_transient(error):
+                # A commit whose connection broke may have been heard.
+                undone = is_transient(error) or (error.connection_invalidated and not worked)
+                if attempt == 7 or not undone:
                     raise
                 await asyncio.sleep(random.uniform(0.005, 0.05) * 2**attempt)
         raise AssertionError("unreachable")
@@ -269,6 +310,8 @@ class Store:
     async def run_sync(self, work: Callable[[Any], T]) -> T:
         """Run `work(sync_connection)` on the writing connection outside a transaction (migrations)."""
         async with self._lock, self._write.connect() as connection:
+            if self.dialect == "postgresql":
+                await connection.exec_driver_sql(_UNHURRIED)
             return await connection.run_sync(work)
 
     async def close(self) -> None:
@@ -276,6 +319,15 @@ class Store:
         await self._write.dispose()
         if self._read is not self._write:
             await self._read.dispose()
+
+
+def is_passing(error: OSError | DBAPIError) -> bool:
+    """True where the database may well answer again by itself: it was unreachable, has ended this connection, or
+    somebody held its lock for too long."""
+    if isinstance(error, OSError):
+        return True
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    return error.connection_invalidated or is_transient(error) or code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 def is_transient(error: DBAPIError) -> bool:

@@ -9,6 +9,7 @@ from domain.clock import Instant, overdue
 from domain.enums import Flag, Stage
 from domain.facts import code_of
 from store.database import Tx
+from store.stock_pushes import MISCOUNTED
 from store.views import Fetches
 
 
@@ -67,6 +68,7 @@ CHECKS: dict[str, str] = {
         FROM (SELECT shop_id, stage, status, sum(n) AS kept, 0 AS counted FROM stage_count GROUP BY shop_id, stage, status
               UNION ALL SELECT shop_id, stage, status, 0, count(*) FROM shipment GROUP BY shop_id, stage, status) x
         GROUP BY x.shop_id, x.stage, x.status HAVING sum(x.kept) <> sum(x.counted)""",
+    "what shops are told counts open shipments": MISCOUNTED,
     "every order has a shipment": """
         SELECT 'order ' || o.id AS place, o.number AS found FROM orders o
         WHERE NOT EXISTS (SELECT 1 FROM submission su WHERE su.order_id = o.id)""",
@@ -82,6 +84,8 @@ class Standing(Struct, frozen=True):
     stuck: list[dict[str, Any]]
     """(op, n): effects that should have been sent long ago."""
     parked: int
+    stock: list[dict[str, Any]]
+    """(shop, waits, refused): numbers that a shop should have been told long ago, or does not take."""
     paused: list[dict[str, Any]]
     """(account, paused_code, message)."""
     late: list[dict[str, Any]]
@@ -107,6 +111,12 @@ async def standing(reads: Fetches, now: Instant, stuck_ms: int) -> Standing:
             {"old": now - stuck_ms},
         ),
         parked=(await reads.fetch("SELECT count(*) AS n FROM effect WHERE state = 'parked'"))[0]["n"],
+        stock=await reads.fetch(
+            """SELECT sh.name AS shop, count(p.since) AS waits, count(*) - count(p.since) AS refused
+               FROM stock_push p JOIN shop sh ON sh.id = p.shop_id
+               WHERE p.since < :old OR (p.due_at IS NULL AND p.code <> '') GROUP BY sh.name ORDER BY sh.name""",
+            {"old": now - stuck_ms},
+        ),
         paused=await reads.fetch("SELECT account, paused_code, message FROM account_health WHERE paused_code <> ''"),
         late=[
             row

@@ -1,17 +1,18 @@
 """Everything in open formats: a folder with JSON Lines per table, labels as files, and a manifest with digests.
 
 It is how a database moves from SQLite to PostgreSQL or back, and how a seller reads the books without shipdeck. Left out
-is what belongs to running processes (leases, workers) and what triggers rebuild (stage counters). Secrets go only
-together with their key file. Payloads stand there unpacked; instants are milliseconds UTC, amounts minor units.
+is what belongs to running processes (leases, workers) and what is counted anew (stage counters, what shops were told).
+Secrets go only together with their key file. Payloads stand there unpacked; instants are milliseconds UTC, amounts minor units.
 """
 
 import asyncio
 import base64
 import hashlib
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -19,16 +20,22 @@ from sqlalchemy import LargeBinary, Table
 
 from domain.clock import Instant
 from domain.results import Refused
+from domain.text import safe
 from domain.words import _
+from store import stock_pushes
 from store import tables as t
-from store.backup import settle_file, settle_folder
 from store.database import Store, Tx
+from store.files import digest, new_file, put_file, write_new
 from store.packing import packed, unpacked
 from store.place import private_directory
+from store.remembered import note
+from store.restore import refuse_living, refuse_others
+from store.restored import BegunAnew, begin_anew
 from store.schema import HEAD
+from store.upgrade import OthersConnected
 
 FORMAT = "shipdeck export 1"
-LEFT_OUT = frozenset({"lease", "worker", "stage_count"})
+LEFT_OUT = frozenset({"lease", "worker", "stage_count", "stock_change", "stock_push"})
 TABLES: tuple[Table, ...] = tuple(table for table in t.metadata.sorted_tables if table.name not in LEFT_OUT)
 """In an order in which no row comes before one it refers to."""
 _BLOCK = 500
@@ -65,6 +72,17 @@ class Exported(Struct, frozen=True):
     made_at: Instant
 
 
+class Imported(Struct, frozen=True):
+    """What an import read, and what of it is not taken for granted any more."""
+
+    read: Exported
+    anew: BegunAnew
+
+
+class BadRow(ValueError):
+    """A row or label of an export that cannot be one of ours; the message names file, line and what is wrong."""
+
+
 # ------------------------------------------------------------------ out
 
 
@@ -78,17 +96,16 @@ async def export(store: Store, folder: Path, program: str, *, with_key: bool = F
         private_directory(folder / name)
     manifest = Manifest(FORMAT, HEAD, program, 0, store.dialect, {}, [])
     async with store.reading() as tx:
+        await tx.unhurried()
         manifest.made_at = tx.now
         for table in TABLES:
             await _write_table(tx, table, folder, manifest, with_key)
     if with_key:
-        _write(folder / "key", [store.place.key_file.read_bytes()])
-        manifest.files["key"] = File(_digest(folder / "key"))
+        write_new(folder / "key", store.place.key_file.read_bytes())
+        manifest.files["key"] = File(digest(folder / "key"))
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
     # Written last and at once: a folder without a manifest is no export.
-    _write(folder / "manifest.part", [text])
-    (folder / "manifest.part").replace(folder / "manifest.json")
-    settle_folder(folder)
+    put_file(folder / "manifest.json", text)
     return _told(manifest)
 
 
@@ -102,8 +119,8 @@ def _told(manifest: Manifest) -> Exported:
 
 
 async def _write_table(tx: Tx, table: Table, folder: Path, manifest: Manifest, with_key: bool) -> None:
-    name, rows, digest = f"tables/{table.name}.jsonl", 0, hashlib.sha256()
-    with _private(folder / name) as file:
+    name, rows, hashed = f"tables/{table.name}.jsonl", 0, hashlib.sha256()
+    with new_file(folder / name) as file:
         async for row in every_row(tx, table):
             if table is t.secret and not with_key:
                 if row["account"] not in manifest.without_secrets:
@@ -111,16 +128,16 @@ async def _write_table(tx: Tx, table: Table, folder: Path, manifest: Manifest, w
                 continue
             if table is t.label_file:
                 label = f"labels/{row['waybill_id']}.{_ENDINGS.get(row['media'], 'bin')}"
-                _write(folder / label, [bytes(row["data"])])
-                manifest.files[label] = File(_digest(folder / label))
+                write_new(folder / label, bytes(row["data"]))
+                manifest.files[label] = File(digest(folder / label))
                 row["data"] = {"file": label}
             line = msgspec.json.encode({k: _opened(table, k, v) for k, v in row.items()}) + b"\n"
             file.write(line)
-            digest.update(line)
+            hashed.update(line)
             rows += 1
         file.flush()
         os.fsync(file.fileno())
-    manifest.files[name] = File(digest.hexdigest(), rows)
+    manifest.files[name] = File(hashed.hexdigest(), rows)
 
 
 async def every_row(tx: Tx, table: Table) -> AsyncIterator[dict[str, Any]]:
@@ -162,56 +179,62 @@ def _opened(table: Table, column: str, value: Any) -> Any:
     return {"text": text}
 
 
-def _private(path: Path) -> IO[bytes]:
-    return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb")
-
-
-def _write(path: Path, parts: Sequence[bytes]) -> None:
-    with _private(path) as file:
-        file.writelines(parts)
-    settle_file(path)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 # ------------------------------------------------------------------ in
 
 
-async def import_(store: Store, folder: Path) -> Exported | Refused:
-    """Read an export into an empty database, all or nothing: every row as it was, on either engine.
+async def import_(store: Store, folder: Path, *, nothing_since: bool = False) -> Imported | Refused:
+    """Read an export into an empty database and begin anew with it (`store.restored`), all or nothing, on either engine.
 
-    Refused: no export, another schema, a file that is not as it was written, a database in use, another key file.
+    Refused: somebody is connected, no export, another schema, a file that is not as it was written or holds what none of
+    ours does, a database in use, another key file.
     """
-    read = check(folder)
-    if isinstance(read, Refused):
-        return read
-    if refused := _key_fits(store, folder, read):
-        return refused
-    async with store.transaction() as tx:
-        for table in TABLES:
-            if table is not t.meta and await tx.value(f"SELECT 1 FROM {table.name} LIMIT 1") is not None:
+    try:
+        await refuse_others(store)
+        read = check(folder)
+        if isinstance(read, Refused):
+            return read
+        if refused := _key_fits(store, folder, read):
+            return refused
+        async with store.transaction() as tx:
+            await tx.unhurried()
+            await refuse_living(tx)
+            if await _in_work(tx):
                 return Refused("database_there", _("The database is in use: import into a new one."))
-        await tx.do("DELETE FROM meta")
-        async with _Unguarded(tx):
-            for table in TABLES:
-                await _read_table(tx, table, folder)
-        await _go_on_counting(tx)
-        for account in read.without_secrets:
-            await tx.do(
-                """INSERT INTO account_health (account, fails, paused_code) VALUES (:a, 0, 'key_missing')
-                   ON CONFLICT (account) DO UPDATE SET paused_code = 'key_missing'""",
-                a=account,
-            )
-        # The newest moment these books know.
-        await tx.do("DELETE FROM meta WHERE key = 'backup_at'")
-        await tx.insert(t.meta, [{"key": "backup_at", "value": str(read.made_at)}])
-        if "key" in read.files and not store.place.key_file.exists():
-            private_directory(store.place.key_file.parent)
-            _write(store.place.key_file, [(folder / "key").read_bytes()])
-    return _told(read)
+            await take_in(tx, folder, read)
+            anew = await begin_anew(tx, socket.gethostname(), nothing_since=nothing_since)
+            for account in read.without_secrets:
+                await tx.do(
+                    """INSERT INTO account_health (account, fails, paused_code) VALUES (:a, 0, 'key_missing')
+                       ON CONFLICT (account) DO UPDATE SET paused_code = 'key_missing'""",
+                    a=account,
+                )
+            if "key" in read.files and not store.place.key_file.exists():
+                private_directory(store.place.key_file.parent)
+                write_new(store.place.key_file, (folder / "key").read_bytes())
+    except OthersConnected as error:
+        return Refused("others_connected", str(error))
+    except BadRow as error:
+        return Refused("changed_file", str(error))
+    return Imported(_told(read), anew)
+
+
+async def _in_work(tx: Tx) -> bool:
+    for table in TABLES:
+        if table is not t.meta and await tx.value(f"SELECT 1 FROM {table.name} LIMIT 1") is not None:
+            return True
+    return False
+
+
+async def take_in(tx: Tx, folder: Path, manifest: Manifest) -> None:
+    """Every row of a checked export as it was, into a database without any; raises `BadRow`."""
+    await tx.do("DELETE FROM meta")
+    async with _Unguarded(tx):
+        for table in TABLES:
+            await _read_table(tx, table, folder, manifest)
+    await _go_on_counting(tx)
+    await stock_pushes.rebuild(tx)
+    # The newest moment these books know.
+    await note(tx, "backup_at", str(manifest.made_at))
 
 
 def check(folder: Path) -> Manifest | Refused:
@@ -222,16 +245,27 @@ def check(folder: Path) -> Manifest | Refused:
         return Refused("no_export", _("{folder} is no export: it has no manifest.").format(folder=folder))
     if manifest.format != FORMAT or manifest.schema != HEAD:
         text = _("The export has schema {found}, this program {head}: import it with shipdeck {version}, then upgrade.")
-        return Refused("other_schema", text.format(found=manifest.schema, head=HEAD, version=manifest.program))
+        found, version = safe(manifest.schema, 40), safe(manifest.program, 40)
+        return Refused("other_schema", text.format(found=found, head=HEAD, version=version))
     wanted = {f"tables/{table.name}.jsonl" for table in TABLES}
     for name, said in manifest.files.items():
         known = name == "key" or name in wanted or (name.startswith("labels/") and name.count("/") == 1)
-        path = folder / name
-        if not known or ".." in name or not path.is_file() or _digest(path) != said.sha256:
-            return Refused("changed_file", _("{file} is missing or not as it was written.").format(file=path), name)
+        if not known or ".." in name or not _is_plain(folder, name) or digest(folder / name) != said.sha256:
+            return _changed(folder / name)
     if missing := wanted - manifest.files.keys():
-        return Refused("changed_file", _("{file} is missing or not as it was written.").format(file=min(missing)))
+        return _changed(folder / min(missing))
     return manifest
+
+
+def _is_plain(folder: Path, name: str) -> bool:
+    """Is it a file right here? A link may lead to anything on this machine, and another thing when it is read again."""
+    path = folder / name
+    return path.is_file() and not path.is_symlink() and (path.parent == folder or not path.parent.is_symlink())
+
+
+def _changed(path: Path) -> Refused:
+    file = safe(path, 300)
+    return Refused("changed_file", _("{file} is missing or not as it was written.").format(file=file), path.name)
 
 
 def _key_fits(store: Store, folder: Path, manifest: Manifest) -> Refused | None:
@@ -271,8 +305,8 @@ class _Unguarded:
             await self._tx.run(sql)
 
 
-async def _read_table(tx: Tx, table: Table, folder: Path) -> None:
-    rows = _rows(table, folder)
+async def _read_table(tx: Tx, table: Table, folder: Path, manifest: Manifest) -> None:
+    rows = _rows(table, folder, manifest)
     if table is t.category:
         rows = iter(_parents_first(list(rows)))
     block: list[dict[str, Any]] = []
@@ -290,24 +324,52 @@ async def _insert(tx: Tx, table: Table, block: list[dict[str, Any]]) -> None:
     await tx.value("SELECT 1")
 
 
-def _rows(table: Table, folder: Path) -> Iterator[dict[str, Any]]:
-    binary = {c.name for c in table.columns if isinstance(c.type, LargeBinary)}
-    with (folder / "tables" / f"{table.name}.jsonl").open("rb") as file:
-        for line in file:
-            row: dict[str, Any] = msgspec.json.decode(line)
-            for name in binary & row.keys():
-                row[name] = _closed(table, name, row[name], folder)
+def _rows(table: Table, folder: Path, manifest: Manifest) -> Iterator[dict[str, Any]]:
+    """The rows of a table. Their keys become part of statements: none but the table's own columns, and all of them."""
+    columns = {c.name: isinstance(c.type, LargeBinary) for c in table.columns}
+    path = folder / "tables" / f"{table.name}.jsonl"
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                row = msgspec.json.decode(line, type=dict[str, Any])
+            except msgspec.MsgspecError as error:
+                raise _bad(path, number, str(error)) from error
+            for name in sorted(row.keys() ^ columns.keys()):
+                text = _("{column} is no column of {table}.") if name in row else _("{column} of {table} is missing.")
+                raise _bad(path, number, text.format(column=name, table=table.name))
+            for name, is_binary in columns.items():
+                try:
+                    row[name] = _closed(table, name, row[name], folder, manifest) if is_binary else _plain(row[name])
+                except ValueError as error:
+                    raise _bad(path, number, f"{name}: {error}") from error
             yield row
 
 
-def _closed(table: Table, column: str, value: Any, folder: Path) -> bytes:
+def _bad(path: Path, line: int, what: str) -> BadRow:
+    return BadRow(_("{file}, line {n}: {what}").format(file=safe(path, 300), n=line, what=safe(what, 200)))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict | list):
+        raise ValueError(_("one value is expected."))
+    return value
+
+
+def _closed(table: Table, column: str, value: Any, folder: Path, manifest: Manifest) -> bytes:
     """What `_opened` wrote, as it is kept."""
-    if "file" in value:
-        # A name from outside: never beyond the folder of labels.
-        return (folder / "labels" / Path(value["file"]).name).read_bytes()
-    if "kept" in value:
-        return base64.b64decode(value["kept"])
-    raw = value["text"].encode() if "text" in value else base64.b64decode(value["base64"])
+    match value:
+        case {"file": str(name)} if table is t.label_file:
+            if not name.startswith("labels/") or name not in manifest.files:
+                raise ValueError(_("{file} is not in the manifest.").format(file=name))
+            return (folder / name).read_bytes()
+        case {"kept": str(text)}:
+            return base64.b64decode(text)
+        case {"text": str(text)}:
+            raw = text.encode()
+        case {"base64": str(text)}:
+            raw = base64.b64decode(text)
+        case _:
+            raise ValueError(_("one value is expected."))
     return packed(raw) if _is_payload(table, column) else raw
 
 

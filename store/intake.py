@@ -12,8 +12,10 @@ from domain.clock import Instant
 from domain.enums import DEAD_ORDER, Flag, OrderKind, OrderStatus, Payment, Stage, Status
 from domain.facts import ShopFacts, address_print
 from domain.money import Money
+from domain.order_types import order_types, type_of
 from domain.reconcile import Difference, born
 from domain.records import Address, Order, OrderLine
+from domain.results import Refused
 from domain.search import words_of
 from domain.ship_by import ship_by
 from domain.text import email_key, full_name, is_masked, phone_key, storable
@@ -23,6 +25,7 @@ from store.catalogue import ListingKey, line_key, listings, wanted_listings
 from store.database import Tx
 from store.erasing import ERASED, erased
 from store.packing import packed
+from store.shipments import ELSEWHERE
 
 Reach = tuple[str, str]
 """How a buyer is found again: (phone, e-mail), normalised, '' = not by this."""
@@ -74,6 +77,7 @@ async def insert_orders(tx: Tx, shop: ShopFacts, incoming: Sequence[Incoming], d
     line_ids = iter(all_line_ids)
     listing_of = await _listing_ids(tx, shop.id, [ln for i in incoming for ln in i.order.lines])
     reaches = [_reach(i.order) for i in incoming]
+    types = order_types(shop.settings.order_types)
     contacts = await _contacts(tx, [i.order for i in incoming], reaches, contact_ids)
 
     rows: dict[str, list[dict[str, Any]]] = {
@@ -99,6 +103,8 @@ async def insert_orders(tx: Tx, shop: ShopFacts, incoming: Sequence[Incoming], d
             if line.ships and left:
                 shipped_lines.append({"shipment_id": shipment_id, "order_line_id": line_id, "quantity": left})
         payable = _payable(order)
+        # A setting that an earlier version took and this one does not is no reason to keep an order out.
+        kind = None if isinstance(types, Refused) else type_of(order, types)
         birth = born(
             order.status,
             virtual=order.kind is OrderKind.VIRTUAL or not shipped_lines,
@@ -107,7 +113,10 @@ async def insert_orders(tx: Tx, shop: ShopFacts, incoming: Sequence[Incoming], d
             note=bool(order.buyer_note.strip()),
             matched=matched,
             first_import=item.first_import,
+            settings=shop.settings,
+            first=kind.stage if kind else Stage.REVIEW,
         )
+        waits = kind if birth.stage < Stage.SHIPPED else None
         rows["sline"].extend(shipped_lines)
         rows["shipment"].append(
             {
@@ -117,6 +126,8 @@ async def insert_orders(tx: Tx, shop: ShopFacts, incoming: Sequence[Incoming], d
                 "stage": int(birth.stage),
                 "status": birth.status.value,
                 "flags": int(birth.flags),
+                "hold_reason": waits.hold if waits else "",
+                "mark": waits.flag if waits else 0,
                 "ship_by": _due(order, shop),
                 "created_at": tx.now,
                 "changed_at": tx.now,
@@ -125,7 +136,8 @@ async def insert_orders(tx: Tx, shop: ShopFacts, incoming: Sequence[Incoming], d
         rows["sub"].append({"shipment_id": shipment_id, "order_id": order_id})
         rows["note"].extend(_notes(order_id, order, delivery_comment, tx.now))
         warned = {"warnings": list(order.warnings)} if order.warnings else {}
-        events.append((shipment_id, order_id, birth.event, warned))
+        typed = {"order_type": kind.name} if kind else {}
+        events.append((shipment_id, order_id, birth.event, {**warned, **typed}))
     await tx.insert(t.address, rows["address"])
     await tx.insert(t.orders, rows["orders"])
     await tx.insert(t.order_line, rows["line"])
@@ -139,9 +151,11 @@ async def insert_orders(tx: Tx, shop: ShopFacts, incoming: Sequence[Incoming], d
     await _forget(tx, shop.id, [i.order.platform_order_id for i in incoming])
 
 
+_WAITS = frozenset({OrderStatus.UNPAID, OrderStatus.ON_HOLD, OrderStatus.FAILED})
+
+
 def _payable(order: Order) -> bool:
-    waits = {OrderStatus.UNPAID, OrderStatus.ON_HOLD, OrderStatus.FAILED}
-    return order.status not in waits and (order.paid_at is not None or order.payment is not Payment.PREPAID)
+    return order.status not in _WAITS and (order.paid_at is not None or order.payment is not Payment.PREPAID)
 
 
 def _due(order: Order, shop: ShopFacts) -> Instant | None:
@@ -228,6 +242,7 @@ def _line_values(line: OrderLine) -> dict[str, Any]:
         "unit_price": line.unit_price,
         "total_minor": line.total_minor,
         "ships": int(line.ships),
+        "fulfilled": int(min(line.fulfilled, line.quantity)),
     }
 
 
@@ -377,8 +392,8 @@ async def update_order(tx: Tx, shop: ShopFacts, order_id: int, item: Incoming, d
     frozen = await _is_frozen(tx, order_id)
     same_address = before.fingerprint == address_print(order.address) and before.pickup_point == order.pickup_point
     fields: list[str] = []
-    raised: dict[int, int] = {}
     lines_changed = _lines_differ(before.lines, order.lines)
+    raised, left = await _update_fulfilled(tx, before.lines, order.lines)
     values: dict[str, Any] = _status_values(order) if frozen else _order_values(order)
     if not frozen:
         if not same_address:
@@ -386,7 +401,7 @@ async def update_order(tx: Tx, shop: ShopFacts, order_id: int, item: Incoming, d
             values["address_id"] = await tx.add(t.address, address_row_)
             fields.append("address")
         if lines_changed:
-            raised = await _update_lines(tx, shop.id, order_id, before.lines, order.lines)
+            raised |= await _update_lines(tx, shop.id, order_id, before.lines, order.lines)
             fields.append("lines")
         await _update_buyer(tx, order_id, order)
         await _update_notes(tx, order_id, order, before, delivery_comment, same_address)
@@ -416,6 +431,7 @@ async def update_order(tx: Tx, shop: ShopFacts, order_id: int, item: Incoming, d
         Difference(
             address=not same_address,
             lines=lines_changed,
+            left=left,
             status=before.status != order.status.value,
             reopened=before.status in dead and order.status not in DEAD_ORDER,
         ),
@@ -502,6 +518,22 @@ def _lines_differ(stored: Mapping[str, Any], lines: Sequence[OrderLine]) -> bool
         elif (int(line.quantity), int(min(line.cancelled, line.quantity))) != (row.quantity, row.cancelled):
             return True
     return any(platform_id not in stored for platform_id in incoming)
+
+
+async def _update_fulfilled(
+    tx: Tx, stored: Mapping[str, Any], lines: Sequence[OrderLine]
+) -> tuple[dict[int, int], bool]:
+    """Keep how much of each line has left, by whosever hands: (pieces that came back, line id → pieces; did any leave?)."""
+    came: dict[int, int] = {}
+    left = False
+    for line in lines:
+        row, now = stored.get(line.platform_line_id), int(min(line.fulfilled, line.quantity))
+        if row is not None and row.fulfilled != now:
+            await tx.do("UPDATE order_line SET fulfilled = :n WHERE id = :id", n=now, id=row.id)
+            left = left or now > row.fulfilled
+            if now < row.fulfilled and line.ships:
+                came[row.id] = row.fulfilled - now
+    return came, left
 
 
 async def _update_lines(
@@ -600,7 +632,7 @@ async def solve(tx: Tx, shop_id: int, platform_ids: Sequence[str]) -> None:
 async def unassigned(tx: Tx, order_id: int) -> dict[int, int]:
     """Pieces of each order line that no shipment carries (closed ones do not count)."""
     rows = await tx.rows(
-        f"""SELECT ol.id, ol.quantity - ol.cancelled - CAST(coalesce((
+        f"""SELECT ol.id, ol.quantity - ol.cancelled - {ELSEWHERE} - CAST(coalesce((
                SELECT sum(sl.quantity) FROM shipment_line sl JOIN shipment s ON s.id = sl.shipment_id
                WHERE sl.order_line_id = ol.id AND s.stage < {int(Stage.CLOSED)}), 0) AS bigint) AS n
             FROM order_line ol WHERE ol.order_id = :id AND ol.ships = 1""",

@@ -158,8 +158,11 @@ async def forget_workers(tx: Tx, silent_ms: int) -> None:
 
 
 async def living_workers(tx: Tx, within_ms: int = 15_000) -> list[str]:
-    """Workers that said so lately and are not certainly dead."""
+    """Workers that said so lately and are not certainly dead. One that said so in the future spoke by a clock that was
+    put back since, and is none."""
     rows = await tx.rows(
-        "SELECT owner FROM worker WHERE kind = 'worker' AND beat_at > :since", since=tx.now - within_ms
+        "SELECT owner FROM worker WHERE kind = 'worker' AND beat_at > :since AND beat_at < :until",
+        since=tx.now - within_ms,
+        until=tx.now + within_ms,
     )
     return [r.owner for r in rows if not is_dead(r.owner)]

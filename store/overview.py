@@ -114,7 +114,8 @@ async def _names(reader: Fetches, accounts: Sequence[str]) -> list[str]:
     if not accounts:
         return []
     named = await reader.fetch(
-        """SELECT 'shop:' || id AS account, name FROM shop UNION ALL SELECT 'carrier:' || id, name FROM carrier
+        """SELECT 'shop:' || id AS account, name FROM shop UNION ALL SELECT 'stock:' || id, name FROM shop
+           UNION ALL SELECT 'carrier:' || id, name FROM carrier
            UNION ALL SELECT 'printer:' || id, name FROM printer"""
     )
     names = {r["account"]: r["name"] for r in named}

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from domain.capabilities import Service
+from domain.clock import Instant
 from domain.enums import EffectState, Op, Payment, Stage, Status, WaybillState
 from domain.facts import CustomsFacts
 from domain.records import Address
@@ -37,6 +38,8 @@ class Parcel(Struct, frozen=True):
     shipment_id: int
     reference: str
     number: str
+    numbered_at: Instant
+    """When its number came; 0 = not yet."""
     service_code: str
     recipient: Address
     sender: Address
@@ -79,6 +82,7 @@ async def parcel_of(tx: Tx, waybill_id: int | None, *, held: bool = False) -> Pa
         shipment_id=w.shipment_id,
         reference=w.reference,
         number=w.number,
+        numbered_at=w.obtained_at or 0,
         service_code=service.code,
         recipient=Address(*address) if address is not None else Address(),
         sender=await _sender(tx, w.shipment_id),

@@ -1,13 +1,18 @@
 """Where things are: the database, its key file, its backups; and that nobody else may read them."""
 
 import os
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 from platformdirs import user_config_path, user_data_path
 
+from domain.clock import Instant, from_datetime, to_datetime
 from domain.words import _
+
+_STAMP = "%Y%m%d-%H%M%S-%f"
 
 
 class BadPlace(ValueError):
@@ -59,15 +64,27 @@ def find(url: str | None = None, key_file: Path | None = None) -> Place:
     return Place("", file, key, file.parent / "backups")
 
 
-def newest_backup(place: Place) -> int | None:
-    """When the newest backup of an SQLite file was made, in milliseconds UTC; None where there is none."""
+def stamp(at: Instant) -> str:
+    """A moment as names of files tell it, UTC to the millisecond; sorted by name is sorted by time."""
+    return to_datetime(at).strftime(_STAMP)[:-3]
+
+
+def named_backup(name: str, stem: str) -> tuple[Instant, str] | None:
+    """When a backup of the database `stem` was made and its label, told by its name; None for any other file."""
+    found = re.fullmatch(re.escape(stem) + r"-(\d{8}-\d{6}-\d{3})(?:-([\w-]+))?\.sqlite", name)
+    try:
+        return found and (from_datetime(datetime.strptime(found[1], _STAMP).replace(tzinfo=UTC)), found[2] or "")
+    except ValueError:
+        # Digits that are no moment.
+        return None
+
+
+def newest_backup(place: Place) -> Instant | None:
+    """When the newest backup of an SQLite file was made; None where there is none."""
     if place.file is None:
         return None
-    try:
-        made = [entry.stat().st_mtime for entry in place.backups.glob("*.sqlite")]
-    except OSError:
-        return None
-    return int(max(made) * 1000) if made else None
+    names = [entry.name for entry in place.backups.glob("*.sqlite")]
+    return max((found[0] for name in names if (found := named_backup(name, place.file.stem))), default=None)
 
 
 def private_directory(path: Path) -> Path:

@@ -13,7 +13,7 @@ import shutil
 import struct
 import tarfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 import msgspec
@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from msgspec import Struct
 
 from domain.words import _
-from store.backup import settle_file, settle_folder
+from store.files import new_file, settle_folder, sweep, temporary
 from store.place import private_directory
 
 MAGIC = b"shipdeck portable 1\n"
@@ -51,10 +51,10 @@ def pack(target: Path, files: Mapping[str, Path | bytes], passphrase: str) -> Pa
     """Write `files` (name inside → file or content) into one sealed file; it has its name only once it is whole."""
     if not target.parent.exists():
         private_directory(target.parent)
-    partial = target.with_name(f".{target.name}.part")
-    partial.unlink(missing_ok=True)
+    sweep(target.parent)
+    partial = temporary(target.parent, "portable")
     try:
-        with os.fdopen(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as out:
+        with new_file(partial) as out:
             sealing = _Sealing(out, passphrase)
             with (
                 zstd.ZstdFile(cast(BinaryIO, sealing), "w", level=3) as squeezed,
@@ -63,7 +63,6 @@ def pack(target: Path, files: Mapping[str, Path | bytes], passphrase: str) -> Pa
                 for name, content in files.items():
                     _add(tar, name, content)
             sealing.end()
-        settle_file(partial)
         partial.replace(target)
         settle_folder(target.parent)
     finally:
@@ -120,19 +119,19 @@ def _wrong() -> str:
 
 
 def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> str:
-    """One member as a plain file right in or one folder below `folder`, whatever its name says."""
-    parts = [p for p in Path(member.name).parts if p not in {"..", "/", "."}][-2:]
+    """One member as a plain file right in or one folder below `folder`; what names any other place is refused."""
+    name = PurePosixPath(member.name)
     content = tar.extractfile(member)
-    if content is None or not parts:
+    if content is None or name.is_absolute() or ".." in name.parts or not 1 <= len(name.parts) <= 2:
         raise tarfile.TarError("not a file")
-    target = folder.joinpath(*parts)
+    target = folder / name
     private_directory(target.parent)
-    with os.fdopen(os.open(target, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as out:
+    with new_file(target) as out:
         while block := content.read(CHUNK):
             out.write(block)
         out.flush()
         os.fsync(out.fileno())
-    return "/".join(parts)
+    return str(name)
 
 
 def is_portable(file: Path) -> bool:

@@ -9,6 +9,9 @@ from msgspec import Struct
 from domain.clock import Instant
 from store.views import Fetches
 
+CANNOT_LIST = "cannot_list"
+"""The code of a proof that says of all days of a shop that they cannot be proved: nothing that a person could mend."""
+
 
 class Differs(Struct, frozen=True, array_like=True):
     """An order that platform and books do not agree about: `code` is its stable reason."""
@@ -21,6 +24,7 @@ class Differs(Struct, frozen=True, array_like=True):
 class Proof(Struct, frozen=True):
     """One day of one shop. `until` = how far into the day it goes; `proved_at` None = never proved.
 
+    `day` '' says of all of them that they cannot be proved (`CANNOT_LIST`).
     `listed` = `held` + `excluded` + `abnormal` + `missing`; `strangers` are held beside what the platform lists.
     `code` says why the last attempt proved nothing; the figures are then those of the proof before it.
     """
@@ -75,8 +79,8 @@ class Open(Struct, frozen=True):
 async def open_ones(reader: Fetches) -> Open:
     """What stands open; answered by an index that holds only that."""
     rows = await reader.fetch(
-        """SELECT CAST(coalesce(sum(p.missing + p.strangers), 0) AS bigint) AS orders,
-               CAST(coalesce(sum(CASE WHEN p.code <> '' THEN 1 ELSE 0 END), 0) AS bigint) AS unproved
+        f"""SELECT CAST(coalesce(sum(p.missing + p.strangers), 0) AS bigint) AS orders,
+               CAST(coalesce(sum(CASE WHEN p.code NOT IN ('', '{CANNOT_LIST}') THEN 1 ELSE 0 END), 0) AS bigint) AS unproved
            FROM shop sh CROSS JOIN proof p
            WHERE sh.bound = 1 AND p.shop_id = sh.id AND (p.code <> '' OR p.missing + p.strangers > 0)"""
     )

@@ -57,7 +57,8 @@ async def differing(tx: Tx, shop_id: int, day: str) -> tuple[Differs, ...]:
 
 
 async def keep(tx: Tx, proof: Proof) -> None:
-    """Keep a day's proof in the place of the one before."""
+    """Keep a day's proof in the place of the one before, and of the word that no day can be proved."""
+    await tx.run("DELETE FROM proof WHERE shop_id = :s AND day = ''", s=proof.shop_id)
     row = {name: getattr(proof, name) for name in _KEPT}
     row |= {"reasons": as_json(proof.reasons), "differing": as_json(proof.differing)}
     row |= {"proved_at": tx.now, "tried_at": tx.now, "code": "", "message": ""}

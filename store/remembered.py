@@ -64,14 +64,19 @@ def remembered_of(kept: Mapping[str, str]) -> Remembered:
     )
 
 
+async def note(tx: "Tx", key: str, value: str) -> None:
+    """Keep a fact in `meta`."""
+    await tx.do(
+        "INSERT INTO meta (key, value) VALUES (:k, :v) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        k=key,
+        v=value,
+    )
+
+
 async def remember(tx: "Tx", **values: str | int) -> None:
     """Keep facts under their names (`night`, `second`, …); an empty text forgets one."""
     for name, value in values.items():
         if value == "":
             await tx.do("DELETE FROM meta WHERE key = :k", k=f"backup_{name}")
         else:
-            await tx.do(
-                "INSERT INTO meta (key, value) VALUES (:k, :v) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                k=f"backup_{name}",
-                v=str(value),
-            )
+            await note(tx, f"backup_{name}", str(value))

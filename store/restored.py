@@ -6,10 +6,11 @@ from msgspec import Struct
 from domain.clock import HOUR, MINUTE, Instant
 from domain.enums import Op, PrintState
 from domain.facts import ShipmentFacts
-from store import accounts
+from store import accounts, stock_pushes
 from store.apply import book
 from store.database import Tx, as_json
 from store.papers import set_print_state
+from store.remembered import note
 
 _ACCOUNT = "restored:"
 READ_ORDERS, READ_ALL, READ_NUMBERS = "orders", "all", "numbers"
@@ -45,6 +46,7 @@ async def begin_anew(tx: Tx, host: str, *, nothing_since: bool = False) -> Begun
     made), also: open batches end, free pool numbers are set aside, every bound shop is read anew, new shipments get
     references of their own, and what is asked for shipments of the backup is looked up first (`store.apply`).
     """
+    await tx.unhurried()
     moment = int(await tx.value("SELECT value FROM meta WHERE key = 'backup_at'") or 0)
     moment = moment or int(await tx.value("SELECT max(at) FROM event") or 0)
     prints = await _leave_prints(tx, host)
@@ -77,6 +79,8 @@ async def begin_anew(tx: Tx, host: str, *, nothing_since: bool = False) -> Begun
         )
         shops = await _read_anew(tx, moment)
         await _new_references(tx)
+    # What a shop was told since is not known: all of it is told anew.
+    await stock_pushes.rebuild(tx)
     await tx.do(
         "INSERT INTO event (at, who, kind, data) VALUES (:now, '', 'restored', :data)",
         now=tx.now,
@@ -114,12 +118,12 @@ async def _read_anew(tx: Tx, moment: Instant) -> int:
     await tx.do("UPDATE sync_task SET cursor = '', due_at = :now", now=tx.now)
     await tx.do("DELETE FROM meta WHERE key LIKE 'restored:%'")
     for row in bound:
-        await _put(tx, f"{_ACCOUNT}shop:{row.id}", READ_ORDERS)
-    await _put(tx, "restored_at", str(tx.now))
+        await note(tx, f"{_ACCOUNT}shop:{row.id}", READ_ORDERS)
+    await note(tx, "restored_at", str(tx.now))
     for row in await tx.rows("SELECT id FROM carrier WHERE bound = 1"):
-        await _put(tx, f"{_ACCOUNT}carrier:{row.id}", READ_NUMBERS)
+        await note(tx, f"{_ACCOUNT}carrier:{row.id}", READ_NUMBERS)
     # What was ordered shortly before the backup may not have been read by then.
-    await _put(tx, "restored_from", str(moment - HOUR))
+    await note(tx, "restored_from", str(moment - HOUR))
     return len(bound)
 
 
@@ -129,16 +133,8 @@ async def _new_references(tx: Tx) -> None:
     if code:
         last = int(await tx.value("SELECT coalesce(max(id), 0) FROM shipment"))
         earlier = [*await accounts.earlier_installs(tx), (last, code)]
-        await _put(tx, "installs_before", as_json(earlier))
-        await _put(tx, "install", accounts.new_code())
-
-
-async def _put(tx: Tx, key: str, value: str) -> None:
-    await tx.do(
-        "INSERT INTO meta (key, value) VALUES (:k, :v) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        k=key,
-        v=value,
-    )
+        await note(tx, "installs_before", as_json(earlier))
+        await note(tx, "install", accounts.new_code())
 
 
 # ------------------------------------------------------------------ reading a shop anew
@@ -172,7 +168,7 @@ async def open_numbers(tx: Tx, carrier_id: int) -> dict[int, int]:
 async def has_read(tx: Tx, account: str, next_: str) -> None:
     """One step of that is done; '' ends it."""
     if next_:
-        await _put(tx, _ACCOUNT + account, next_)
+        await note(tx, _ACCOUNT + account, next_)
     else:
         await tx.do("DELETE FROM meta WHERE key = :k", k=_ACCOUNT + account)
 

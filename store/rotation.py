@@ -5,8 +5,8 @@ the old one is kept under its own name, because older backups open with nothing 
 that whatever step the machine stops at, every secret opens; the next rotation goes on with the key that waits.
 """
 
-import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -15,9 +15,8 @@ from msgspec import Struct
 from domain.clock import Instant, to_datetime
 from domain.results import Refused
 from domain.words import _
-from store.backup import settle_folder
 from store.database import Store, Tx
-from store.place import private_directory
+from store.files import put_file, settle_folder, write_new
 from store.sealing import KeyMissing, Sealer, WrongKey, waiting_key
 
 
@@ -30,13 +29,17 @@ class Rotated(Struct, frozen=True):
 
 
 async def rotate(store: Store, step: Callable[[str], object] = lambda _name: None) -> Rotated | Refused:
-    """Seal every secret under a new key. Refused when one of them does not open; nothing was changed then."""
+    """Seal every secret under a new key. Refused when one of them does not open; nothing was changed then.
+
+    A key that waits already is gone on with and never deleted: what was sealed last may open with nothing else.
+    """
     file = store.place.key_file
     if not file.exists():
         return Refused("key_missing", _("The key file {file} is missing.").format(file=file))
-    new = waiting_key(file)
-    if not new.exists():
-        _write(new, AESGCM.generate_key(256))
+    new, made = waiting_key(file), False
+    with suppress(FileExistsError):
+        write_new(new, AESGCM.generate_key(256))
+        made = True
     step("made")
     old, fresh = Sealer(file), Sealer(new)
 
@@ -59,7 +62,8 @@ async def rotate(store: Store, step: Callable[[str], object] = lambda _name: Non
     try:
         count = await store.retrying(work)
     except (KeyMissing, WrongKey) as error:
-        new.unlink(missing_ok=True)
+        if made:
+            new.unlink(missing_ok=True)
         return Refused("key_missing", str(error))
     step("committed")
     kept = put_key(file, new.read_bytes(), store.clock(), step)
@@ -70,23 +74,25 @@ async def rotate(store: Store, step: Callable[[str], object] = lambda _name: Non
 
 def put_key(file: Path, key: bytes, at: Instant, step: Callable[[str], object] = lambda _name: None) -> Path:
     """Let `key` be what is in the key file; another key that was there is kept beside it, and its file returned."""
-    kept = file.with_name(f"{file.name}.old-{to_datetime(at):%Y%m%d-%H%M%S}")
+    kept = file
     if file.exists():
         if file.read_bytes() == key:
             return file
-        _write(kept, file.read_bytes())
+        kept = _kept(file, at)
         step("kept")
-    partial = file.with_name(f"{file.name}.part")
-    _write(partial, key)
-    partial.replace(file)
-    settle_folder(file.parent)
+    put_file(file, key)
     step("placed")
     return kept
 
 
-def _write(path: Path, key: bytes) -> None:
-    private_directory(path.parent)
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
+def _kept(file: Path, at: Instant) -> Path:
+    """Keep a key under the next free name of its own; sorted by name is sorted by time."""
+    number = 0
+    while True:
+        kept = file.with_name(f"{file.name}.old-{to_datetime(at):%Y%m%d-%H%M%S}{f'-{number}' if number else ''}")
+        try:
+            write_new(kept, file.read_bytes())
+        except FileExistsError:
+            number += 1
+        else:
+            return kept

@@ -8,7 +8,6 @@ file is whole. Indexes, counters and the index over names are built anew.
 import asyncio
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
@@ -19,9 +18,11 @@ from domain.clock import Clock
 from domain.results import Refused
 from domain.words import _
 from store.database import Store
+from store.files import scratch
 from store.place import Place
-from store.schema import HEAD, KNOWN
+from store.schema import HEAD, KNOWN, read_only
 from store.schema_pages import take_over
+from store.stock_pushes import REBUILD
 from store.upgrade import migrate, upgrade
 
 PATIENCE = 50_000
@@ -59,8 +60,8 @@ async def salvage(place: Place, target: Path, clock: Clock) -> Salvaged | Refuse
 
 async def _salvaged(damaged: Path, fresh: Place, clock: Clock) -> Salvaged | Refused:
     assert fresh.file is not None
-    with tempfile.TemporaryDirectory(prefix="shipdeck-salvage-", dir=fresh.file.absolute().parent) as scratch:
-        copy = await asyncio.to_thread(_copied, damaged, Path(scratch))
+    with scratch(fresh.file.absolute().parent, "salvage") as folder:
+        copy = await asyncio.to_thread(_copied, damaged, folder)
         if not await asyncio.to_thread(_with_schema, copy, fresh):
             text = _("{file} has lost its schema, and no backup has it: restore the newest backup.")
             return Refused("schema_lost", text.format(file=damaged))
@@ -88,9 +89,9 @@ async def _closed(store: Store) -> AsyncIterator[Store]:
         await store.close()
 
 
-def _copied(file: Path, scratch: Path) -> Path:
+def _copied(file: Path, folder: Path) -> Path:
     """A copy to work on, with its WAL where that can be read."""
-    copy = scratch / "damaged.sqlite"
+    copy = folder / "damaged.sqlite"
     shutil.copyfile(file, copy)
     for end in ("-wal", "-journal"):
         with suppress(FileNotFoundError):
@@ -99,13 +100,13 @@ def _copied(file: Path, scratch: Path) -> Path:
 
 
 def _open(copy: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"file:{copy}?mode=ro", uri=True, isolation_level=None)
+    connection = read_only(copy)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.DatabaseError:
         connection.close()
         # A WAL or a header that cannot be read: as the file itself stands.
-        connection = sqlite3.connect(f"file:{copy}?mode=ro&immutable=1", uri=True, isolation_level=None)
+        connection = read_only(copy, immutable=True)
     connection.execute("PRAGMA cell_size_check=ON")
     return connection
 
@@ -166,7 +167,7 @@ def _tables(new: sqlite3.Connection) -> list[str]:
         "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY rowid"
     )
     names = [row[0] for row in rows]
-    left = {"alembic_version", "stage_count", "lease", "worker"}
+    left = {"alembic_version", "stage_count", "lease", "worker", "stock_change", "stock_push"}
     return [n for n in names if n not in left and not n.startswith(("sqlite_", "buyer_words"))]
 
 
@@ -294,5 +295,8 @@ def _count(new: sqlite3.Connection) -> None:
         """INSERT INTO stage_count (shop_id, stage, status, n)
            SELECT shop_id, stage, status, count(*) FROM shipment GROUP BY shop_id, stage, status"""
     )
+    if new.execute("SELECT 1 FROM sqlite_master WHERE name = 'stock_push'").fetchone():
+        for statement in REBUILD:
+            new.execute(statement)
     if new.execute("SELECT 1 FROM sqlite_master WHERE name = 'buyer_words'").fetchone():
         new.execute("INSERT INTO buyer_words (buyer_words) VALUES ('rebuild')")

@@ -1,13 +1,14 @@
 """Which schema a database has, told by the standard library alone, so that looking costs nothing."""
 
 import sqlite3
+from pathlib import Path
 
 from domain.words import _
 from store.place import Place
 
-HEAD = "0005"
+HEAD = "0007"
 """The revision this program works with."""
-KNOWN = ("0001", "0002", "0003", "0004", "0005")
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 
 
 class NothingThere(LookupError):
@@ -30,31 +31,55 @@ def revision_of(place: Place) -> str:
     try:
         connection = connect(place)
         try:
-            names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            if "alembic_version" not in names:
-                if names:
-                    raise Damaged(_("{file} is a database of another program.").format(file=place.file))
-                return ""
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            found = revision_in(connection)
+            if found is None:
+                raise Damaged(_("{file} is a database of another program.").format(file=place.file))
         finally:
             connection.close()
     except sqlite3.OperationalError as error:
         raise Damaged(_("{file} cannot be opened: {error}.").format(file=place.file, error=error)) from error
     except sqlite3.DatabaseError as error:
         raise Damaged(_("{file} is not a database: {error}.").format(file=place.file, error=error)) from error
+    return found
+
+
+def revision_in(connection: sqlite3.Connection) -> str | None:
+    """The schema revision of an open SQLite database: '' for an empty one, None for one of another program."""
+    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if "alembic_version" not in names:
+        return None if names else ""
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return str(row[0]) if row else ""
 
 
 def connect(place: Place) -> sqlite3.Connection:
     """A read-only connection; also to a database whose folder cannot be written, where nobody can be writing."""
-    connection = sqlite3.connect(f"file:{place.file}?mode=ro", uri=True, isolation_level=None)
+    assert place.file is not None
+    return open_file(place.file)
+
+
+def open_file(file: Path) -> sqlite3.Connection:
+    """The same for any SQLite file."""
+    connection = read_only(file)
     try:
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
     except sqlite3.OperationalError:
         connection.close()
-        connection = sqlite3.connect(f"file:{place.file}?mode=ro&immutable=1", uri=True, isolation_level=None)
+        connection = read_only(file, immutable=True)
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
     connection.execute("PRAGMA busy_timeout=10000")
     return connection
+
+
+def read_only(file: Path, *, immutable: bool = False) -> sqlite3.Connection:
+    """A connection that cannot write, whatever characters are in the file's name: an address gives `#?%` a meaning.
+
+    `immutable`: the file as it stands, without its WAL.
+    """
+    address = f"{file.absolute().as_uri()}?mode=ro{'&immutable=1' if immutable else ''}"
+    return sqlite3.connect(address, uri=True, isolation_level=None)
 
 
 def refuse_other(found: str, place: Place | None = None) -> None:

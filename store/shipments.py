@@ -40,6 +40,14 @@ ADDRESS = "name, company, line1, line2, city, state, postcode, country, phone, e
 """Columns of an address, in the order of `Address`."""
 
 
+_OURS = f"""CAST(coalesce((SELECT sum(y.quantity) FROM shipment_line y JOIN shipment ys ON ys.id = y.shipment_id
+    WHERE y.order_line_id = ol.id AND (ys.stage = {int(Stage.SHIPPED)} OR EXISTS (SELECT 1 FROM submission yt
+        WHERE yt.shipment_id = ys.id AND yt.order_id = ol.order_id AND yt.state <> 'none'))), 0) AS bigint)"""
+ELSEWHERE = f"(CASE WHEN ol.fulfilled = 0 OR ol.fulfilled <= {_OURS} THEN 0 ELSE ol.fulfilled - {_OURS} END)"
+"""Pieces of an order line `ol` that have left by other hands: what the platform calls fulfilled, less what has left from
+here or may have been told. Too few rather than too many, so that nothing of ours is taken for another's."""
+
+
 async def load_facts(
     tx: Tx,
     ids: Sequence[int],
@@ -60,7 +68,7 @@ async def load_facts(
     wanted = [r.id for r in rows]
     lines = await tx.rows(
         f"""SELECT sl.shipment_id, sl.order_line_id, sl.quantity, ol.order_id, ol.platform_line_id, ol.sku, ol.name,
-               ol.quantity - ol.cancelled AS allowed, ol.ships, ol.listing_id,
+               ol.quantity - ol.cancelled - {ELSEWHERE} AS allowed, ol.ships, ol.listing_id,
                (SELECT CAST(sum(x.quantity) AS bigint) FROM shipment_line x JOIN shipment s ON s.id = x.shipment_id
                 WHERE x.order_line_id = ol.id AND s.stage < {int(Stage.CLOSED)}) AS assigned
            FROM shipment_line sl JOIN order_line ol ON ol.id = sl.order_line_id

@@ -400,6 +400,7 @@ order_line = Table(
     _text("unit_price", "0"),
     _int("total_minor"),
     _small("ships", 1),
+    _int("fulfilled"),
     UniqueConstraint("order_id", "platform_line_id"),
     Index("ix_order_line_sku", "sku", "order_id"),
     CheckConstraint("quantity >= 0", name="quantity"),
@@ -710,6 +711,40 @@ stock_move = Table(
     _text("who"),
     _at("at", null=False),
     Index("ix_stock_move_variant", "variant_id", "warehouse_id", "id"),
+)
+
+# What moved and nobody has taken note of yet; only triggers and `store.stock_pushes` write it. No references: it is
+# written with every line of every order, and read within a second.
+stock_change = Table(
+    "stock_change",
+    metadata,
+    _id(),
+    Column("listing_id", Id),
+    Column("variant_id", Id),
+    Column("shop_id", Id),
+    _int("pieces"),
+)
+
+stock_push = Table(
+    "stock_push",
+    metadata,
+    _ref("listing_id", "listing.id", key=True),
+    _ref("shop_id", "shop.id"),
+    # Pieces that shipments not shipped or closed want of it, whether reserved or not.
+    _int("wanted"),
+    _int("version"),
+    # Waits since; next due (NULL: nothing is to be told, or, with a code, refused and parked).
+    _at("since"),
+    _at("due_at"),
+    _small("look"),
+    Column("sent", BigInteger),
+    _at("sent_at"),
+    _at("unsure_at"),
+    _int("tries"),
+    _int("heat"),
+    _text("code"),
+    _text("message"),
+    Index("ix_stock_push_due", "shop_id", "due_at"),
 )
 
 # ------------------------------------------------------------------ outbox, batches, history

@@ -30,14 +30,17 @@ from connectors.contract import (
 from connectors.http import WireError
 from connectors.paper.labels import own_label
 from connectors.paper.refusals import LabelRefused
+from connectors.wire import in_list, in_pairs
 from domain.results import NotActed, NotFound, Refused
-from domain.text import safe
+from domain.text import NO, YES, is_yes, safe
 from domain.words import _
 
 NO_POSTCODE = frozenset(
-    "AE AG AO BJ BO BS BZ CF CG CI CM CN DJ ER FJ GH GM GY HK IE JM KM MO ML QA RW SC TD TG UG YE".split()  # noqa: SIM905
+    "AE AG AO BJ BO BS BZ CF CG CI CM DJ ER FJ GH GM GY HK JM KM MO ML QA RW SC TD TG UG YE".split()  # noqa: SIM905
 )
-"""Countries that have no postcodes, or (CN, IE) whose parcels travel without."""
+"""Countries that have no postcodes."""
+OFTEN_WITHOUT = frozenset({"CN", "IE", "UA"})
+"""Countries that have them, and whose parcels mostly travel without: asked for only where the carrier is said to need it."""
 NO_CITY = frozenset({"GI", "MC", "SG", "VA"})
 """Countries that are their own city."""
 
@@ -67,6 +70,13 @@ class NumberPool:
             ),
             Field("cod", _("Collects on delivery"), required=False, default="no", help=_("yes or no")),
             Field("cross_border", _("Needs customs declarations"), required=False, default="no", help=_("yes or no")),
+            Field(
+                "postcode",
+                _("Needs every postcode"),
+                required=False,
+                default="no",
+                help=_("yes: those of China, Ireland and Ukraine too, whose parcels mostly travel without."),
+            ),
             Field(
                 "tracking_url",
                 _("Tracking page"),
@@ -100,18 +110,18 @@ class NumberPool:
         settings = binding.settings
         self._settings = settings
         self._carrier = settings.get("carrier_name", "").strip() or binding.name
-        self._countries = frozenset(part.upper() for part in _parts(settings.get("countries", "")))
+        self._countries = frozenset(part.upper() for part in in_list(settings.get("countries", "")))
         self._services = [
             Service(
                 code=code,
                 name=name,
                 countries=self._countries,
-                collects_on_delivery=_yes(settings.get("cod", "")),
-                cross_border=_yes(settings.get("cross_border", "")),
+                collects_on_delivery=is_yes(settings.get("cod", "")),
+                cross_border=is_yes(settings.get("cross_border", "")),
             )
             for code, name in read_services(settings.get("services", ""))
         ]
-        self._practice = _yes(settings.get("practice", ""))
+        self._practice = is_yes(settings.get("practice", ""))
         self._substitute = settings.get("missing_letters", "").strip().lower() == "mark"
 
     def services(self) -> Sequence[Service]:
@@ -130,8 +140,8 @@ class NumberPool:
             raise _wrong("check_digit", _("The check digit is one of: {names}.").format(names=", ".join(CHECK_DIGITS)))
         if settings.get("missing_letters", "").strip().lower() not in {"", "refuse", "mark"}:
             raise _wrong("missing_letters", _("Write refuse or mark."))
-        for name in ("cod", "cross_border", "practice"):
-            if settings.get(name, "").strip().lower() not in {"", *_YES, *_NO}:
+        for name in ("cod", "cross_border", "postcode", "practice"):
+            if settings.get(name, "").strip().lower() not in {"", *YES, *NO}:
                 raise _wrong(name, _("Write yes or no."))
         template = settings.get("tracking_url", "").strip()
         if template and (urlsplit(template).scheme not in {"http", "https"} or "{number}" not in template):
@@ -158,7 +168,31 @@ class NumberPool:
             return Refused("pool_empty", _("There is no free number left; import more."), "number")
         if request.cod_minor and not service.collects_on_delivery:
             return Refused("cod_not_offered", _("This service does not collect on delivery."), "cod")
-        return incomplete(request) or self._elsewhere(request)
+        return self._incomplete(request) or self._elsewhere(request)
+
+    def _incomplete(self, request: WaybillRequest) -> Refused | None:
+        """The first thing a parcel's address lacks, or None."""
+        to = request.recipient
+        without = NO_POSTCODE if is_yes(self._settings.get("postcode", "")) else NO_POSTCODE | OFTEN_WITHOUT
+        missing = {
+            "name": not (to.name.strip() or to.company.strip()),
+            "line1": not to.line1.strip(),
+            "city": not to.city.strip() and to.country not in NO_CITY,
+            "postcode": not to.postcode.strip() and to.country not in without,
+            "country": not re.fullmatch("[A-Z]{2}", to.country),
+        }
+        words = {
+            "name": _("The address names neither a person nor a company."),
+            "line1": _("The address has no street."),
+            "city": _("The address has no city."),
+            "postcode": _("The address has no postcode."),
+            "country": _("The address has no two-letter country code."),
+        }
+        # The country first: whether a postcode is needed depends on it.
+        for name in ("country", "name", "line1", "city", "postcode"):
+            if missing[name]:
+                return Refused("address_incomplete", words[name], f"recipient.{name}")
+        return None
 
     def _elsewhere(self, request: WaybillRequest) -> Refused | None:
         country = request.recipient.country
@@ -196,49 +230,9 @@ class NumberPool:
         return self._settings.get("tracking_url", "").strip().replace("{number}", quote(number, safe=""))
 
 
-def incomplete(request: WaybillRequest) -> Refused | None:
-    """The first thing a parcel's address lacks, or None."""
-    to = request.recipient
-    missing = {
-        "name": not (to.name.strip() or to.company.strip()),
-        "line1": not to.line1.strip(),
-        "city": not to.city.strip() and to.country not in NO_CITY,
-        "postcode": not to.postcode.strip() and to.country not in NO_POSTCODE,
-        "country": not re.fullmatch("[A-Z]{2}", to.country),
-    }
-    words = {
-        "name": _("The address names neither a person nor a company."),
-        "line1": _("The address has no street."),
-        "city": _("The address has no city."),
-        "postcode": _("The address has no postcode."),
-        "country": _("The address has no two-letter country code."),
-    }
-    # The country first: whether a postcode is needed depends on it.
-    for name in ("country", "name", "line1", "city", "postcode"):
-        if missing[name]:
-            return Refused("address_incomplete", words[name], f"recipient.{name}")
-    return None
-
-
 def read_services(text: str) -> list[tuple[str, str]]:
     """`CODE=Name,CODE2=Name2` as pairs; a code alone is its own name. Empty text gives one standard service."""
-    pairs = []
-    for part in _parts(text):
-        code, _equals, name = part.partition("=")
-        pairs.append((code.strip(), name.strip() or code.strip()))
-    return pairs or [("STD", "Standard")]
-
-
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in re.split("[,，]", text) if part.strip()]
-
-
-_YES = frozenset({"yes", "y", "true", "1", "on"})
-_NO = frozenset({"no", "n", "false", "0", "off"})
-
-
-def _yes(text: str) -> bool:
-    return text.strip().lower() in _YES
+    return [(code, name or code) for code, name in in_pairs(text)] or [("STD", "Standard")]
 
 
 def _wrong(field: str, message: str) -> WireError:

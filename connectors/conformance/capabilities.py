@@ -4,7 +4,7 @@ import inspect
 
 from connectors.conformance.case import Cases
 from connectors.conformance.ground import Ground, holds, same
-from connectors.contract import Gone, Parsed, StockLevel, StockSet
+from connectors.contract import Gone, Parsed, ShopConnector, StockLevel, StockSet, extras, operations
 from domain.enums import DEAD_ORDER
 from domain.records import Product
 from domain.results import NotActed, Refused, Unauthorised, Unknown
@@ -14,24 +14,13 @@ CASES = Cases()
 
 @CASES.add
 async def every_operation_is_there(g: Ground) -> None:
-    """Every operation of the contract, under its parameters; `push_stock` exactly where `stock_write` is declared."""
-    wanted = {
-        "check": (),
-        "orders": ("cursor", "created_since"),
-        "count_orders": ("created_before",),
-        "read_orders": ("platform_order_ids",),
-        "products": ("cursor",),
-        "read_products": ("platform_product_ids",),
-        "push": ("pushes",),
-        "find_push": ("pushes",),
-    }
-    for name, parameters in wanted.items():
-        operation = getattr(g.kind, name, None)
-        holds(callable(operation), f"there is {name}")
-        found = tuple(inspect.signature(operation).parameters)[1:]  # type: ignore[arg-type]
-        same(len(found), len(parameters), f"parameters of {name}")
-    declared = g.kind.declaration.capabilities.stock_write
-    same(hasattr(g.kind, "push_stock"), declared, "there is push_stock where stock_write is declared")
+    """Every operation of the contract, under its parameters; what only some platforms have exactly where it is declared."""
+    for protocol, declared in {ShopConnector: True, **extras(g.kind.declaration)}.items():
+        for name, arguments in operations(protocol).items():
+            operation = getattr(g.kind, name, None)
+            same(callable(operation), declared, f"there is {name}, as is declared")
+            if operation is not None:
+                same(len(inspect.signature(operation).parameters) - 1, arguments, f"parameters of {name}")
 
 
 @CASES.add

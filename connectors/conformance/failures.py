@@ -1,7 +1,7 @@
 """What goes wrong on the wire, on reads: each failure gets its class and its reason, and a read never claims to have acted."""
 
 from connectors.conformance.case import Cases
-from connectors.conformance.ground import Ground, holds, same
+from connectors.conformance.ground import Ground, Impatience, holds, same
 from connectors.http import Failure
 from domain.results import NotActed, Refused, Unauthorised
 
@@ -36,20 +36,24 @@ def _read(fault: str) -> None:
     async def run(g: Ground) -> None:
         allowed = (NotActed,) if fault in g.kit.says_nothing else classes
         order = g.make()
-        shop = g.bind(timeout_s=0.35 if "timeout" in fault else 10.0)
+        impatience = Impatience()
+        shop = g.bind(impatience=impatience)
         await g.read(shop, order)  # Signed in, where that is a call of its own.
+        if "timeout" in fault:
+            impatience.of(1)
         g.twin.admin("POST", "faults", {"hold_s": 0.7, "retry_after_s": 45})
 
         async def paged() -> object:
             return [page async for page in shop.orders("", None)]
 
-        calls = {"reading by id": lambda: shop.read_orders([order]), "reading pages": paged}
-        if "timeout" not in fault:
+        async def goods() -> object:
+            return [page async for page in shop.products("")]
 
-            async def goods() -> object:
-                return [page async for page in shop.products("")]
-
-            calls |= {"reading goods": goods}
+        calls = {
+            "reading by id": lambda: shop.read_orders([order]),
+            "reading pages": paged,
+            "reading goods": goods,
+        }
         for what, call in calls.items():
             g.twin.fail_next(fault, times=OFTEN)
             outcome = await g.refusal(call())

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import logging
 import traceback
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -72,6 +72,32 @@ class Time:
         await asyncio.sleep(0)
 
 
+class Impatience:
+    """For which of its calls a connector's client has no time, so that a case need not wait long for a time-out."""
+
+    def __init__(self) -> None:
+        self._passed, self._first, self._last = 0, 0, 0
+
+    def of(self, first: int, last: int = 1 << 30) -> None:
+        """No time for the calls from the first to the last of those to come, counted from one."""
+        self._first, self._last = self._passed + first, self._passed + last
+
+    def passes(self) -> bool:
+        """Is there no time for the call that begins now?"""
+        self._passed += 1
+        return self._first <= self._passed <= self._last
+
+
+class _Client(HttpClient):
+    """A client with the patience of its case: ten seconds, or next to none."""
+
+    impatience: Impatience
+
+    def patience_s(self) -> float:
+        """Seconds for one call."""
+        return 0.05 if self.impatience.passes() else 10.0
+
+
 class Mirror:
     """The orders as the caller of a connector keeps them: an older version never overwrites a newer one."""
 
@@ -101,8 +127,12 @@ class Mirror:
 class Ground:
     """One case's ground. `twin` is shared with other cases, so that a case looks at its own orders only."""
 
-    def __init__(self, kind: type[ShopConnector], kit: Kit, twin: Twin) -> None:
+    def __init__(
+        self, kind: type[ShopConnector], kit: Kit, twin: Twin, fresh: Callable[[Mapping[str, object]], Twin]
+    ) -> None:
         self.kind, self.kit, self.twin = kind, kit, twin
+        self.fresh = fresh
+        """A twin just started with the kit's options and these; it is that of a case which is `alone`, and of the last call."""
         self.time = Time(self)
         self.evidence: list[str] = []
         """Everything that was said: what must hold no secret."""
@@ -147,21 +177,21 @@ class Ground:
         self,
         settings: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
-        timeout_s: float = 10.0,
+        impatience: "Impatience | None" = None,
     ) -> ShopConnector:
         """The connector on this twin, with some settings and secrets in place of the kit's."""
         own, hidden = self.words()
         own |= settings or {}
         hidden |= secrets or {}
         limits = self.kind.declaration.limits
-        http = HttpClient(
+        http = _Client(
             own.get("url", ""),
             calls_per_second=limits.calls_per_second,
             parallel=limits.parallel,
-            timeout_s=timeout_s,
             clock=self.time,
             sleep=self.time.sleep,
         )
+        http.impatience = impatience or Impatience()
         self._clients.append(http)
         binding = Binding("conformance", own, hidden, http, self.time)
         self.evidence.append(repr(binding))
@@ -169,7 +199,7 @@ class Ground:
 
     def same_shop(self, twin: Twin) -> "Ground":
         """The same ground over another twin; what is said there counts here."""
-        other = Ground(self.kind, self.kit, twin)
+        other = Ground(self.kind, self.kit, twin, self.fresh)
         other.evidence, other.phones, other._clients = self.evidence, self.phones, self._clients
         return other
 

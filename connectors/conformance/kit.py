@@ -43,6 +43,9 @@ class Kit(Struct, frozen=True, kw_only=True):
     """Binding field → text; `{word}` stands for that word of the twin's hello line."""
     secrets: Mapping[str, str]
     """Secret binding field → text, likewise. Each of them must be needed: a wrong one is tried."""
+    batch: int = 0
+    """Rows per read that the suite lets the connector ask for, where filling pages of its own size takes long; 0 = its own.
+    The connector must read by `declaration.limits.batch`."""
     zone_option: str = ""
     """The twin's option for the zone the shop keeps its days in; '' where the platform dates everything in UTC."""
     zone_setting: str = ""

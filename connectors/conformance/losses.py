@@ -7,7 +7,7 @@ number told once and the order done.
 import msgspec
 
 from connectors.conformance.case import Cases
-from connectors.conformance.ground import Ground, holds, same
+from connectors.conformance.ground import Ground, Impatience, holds, same
 from connectors.contract import Push, Pushed, PushedInPart, PushOutcome, ShopConnector
 from domain.enums import DONE_ORDER
 from domain.results import NotActed, NotFound, Refused, Unauthorised, Unknown
@@ -76,7 +76,8 @@ def _write(fault: str, finish: bool = True) -> None:
         if not finish:
             g.declares("push_early")
         g.twin.admin("POST", "faults", {"hold_s": 0.7, "retry_after_s": 45})
-        shop = g.bind(timeout_s=0.35 if "timeout" in fault else 10.0)
+        impatience = Impatience()
+        shop = g.bind(impatience=impatience)
         calls = await _calls(g, shop, finish)
         met = 0
         for place in range(calls):
@@ -84,6 +85,8 @@ def _write(fault: str, finish: bool = True) -> None:
             push = await g.push_of(shop, order, f"CF3{place:08d}", finish=finish)
             # A read is tried again, so that one fault passes by; a write is not: only there one is seen.
             g.twin.fail_next(fault, skip=place)
+            if "timeout" in fault:
+                impatience.of(place + 1, place + 1)
             [outcome] = await g.told(shop, push)
             g.twin.admin("POST", "faults", {"next": [], "forget": True})
             where = f"{fault} at call {place + 1} of {calls}"

@@ -3,7 +3,6 @@
 from connectors.conformance import losses, orders, pushing, times
 from connectors.conformance.case import Case, Cases
 from connectors.conformance.ground import Failed, Ground, Skipped, holds
-from connectors.simulated.launch import Twin
 
 CASES = Cases()
 
@@ -31,11 +30,11 @@ async def the_connector_holds_under_every_reading(g: Ground) -> None:
     readings = g.deed("readings")
     holds(g.kind.declaration.unconfirmed, "what the documentation leaves open is declared as unconfirmed")
     for reading, options in readings.items():
-        with Twin(g.kit.twin, **{**g.kit.options, **options}) as twin:
-            for case in _CORE:
-                try:
-                    await case.run(g.same_shop(twin))
-                except Skipped:
-                    continue
-                except Failed as failed:
-                    raise Failed(f"{reading}, {case.name}: {failed}") from None
+        twin = g.fresh(options)
+        for case in _CORE:
+            try:
+                await case.run(g.same_shop(twin))
+            except Skipped:
+                continue
+            except Failed as failed:
+                raise Failed(f"{reading}, {case.name}: {failed}") from None

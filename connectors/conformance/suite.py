@@ -7,10 +7,11 @@ from importlib.metadata import entry_points
 from types import TracebackType
 from typing import Self
 
+import msgspec
 from msgspec import Struct
 
 from connectors import registry
-from connectors.conformance import binding, capabilities, failures, losses, orders, pushing, readings, times
+from connectors.conformance import binding, capabilities, failures, listings, losses, orders, pushing, readings, times
 from connectors.conformance.case import Case
 from connectors.conformance.ground import Failed, Ground, Listener, Skipped
 from connectors.conformance.kit import Kit
@@ -22,7 +23,7 @@ GROUP = "shipdeck.kits"
 
 CASES: tuple[Case, ...] = tuple(
     case
-    for module in (binding, orders, times, failures, pushing, losses, capabilities, readings)
+    for module in (binding, orders, listings, times, failures, pushing, losses, capabilities, readings)
     for case in module.CASES
 )
 
@@ -54,6 +55,15 @@ def kit_of(name: str) -> Kit:
     raise NoKit(_("Nothing under shipdeck.kits says how the twin of {name} is set up.").format(name=name))
 
 
+def _paged(kind: type[ShopConnector], batch: int) -> type[ShopConnector]:
+    """The connector, reading so many rows at once; 0 = as it is."""
+    if not batch:
+        return kind
+    limits = msgspec.structs.replace(kind.declaration.limits, batch=batch)
+    declaration = msgspec.structs.replace(kind.declaration, limits=limits)
+    return type(kind.__name__, (kind,), {"declaration": declaration})
+
+
 class Suite:
     """The cases of one shop connector. A context manager: its twins live as long as it does."""
 
@@ -62,29 +72,33 @@ class Suite:
         family, _sep, platform = name.partition(".")
         if family != "shop" or not platform:
             raise NoKit(_("The suite knows shops only: {name}").format(name=name))
-        self.kind = kind or registry.shop(platform)
+        kind = kind or registry.shop(platform)
         self.kit = kit or kit_of(name)
+        self.kind = _paged(kind, self.kit.batch)
         self._shared: Twin | None = None
+        self._spare: Twin | None = None
 
-    def twin(self, more: Mapping[str, object] | None = None) -> Twin:
-        """A new twin with the kit's options and some more."""
-        return Twin(self.kit.twin, **{**self.kit.options, **(more or {})})
+    def fresh(self, more: Mapping[str, object]) -> Twin:
+        """A twin as just started with the kit's options and some more; the one given out before is no more."""
+        options = {**self.kit.options, **more}
+        self._spare = Twin(self.kit.twin, **options) if self._spare is None else self._spare.anew(**options)
+        return self._spare
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._shared is not None:
-            self._shared.close()
+        for twin in (self._shared, self._spare):
+            if twin is not None:
+                twin.close()
 
     async def run(self, case: Case) -> Result:
         """Run one case. What was said and logged meanwhile must hold no secret and no buyer's phone."""
         try:
             if case.alone:
-                with self.twin() as twin:
-                    return await self._run(case, twin)
+                return await self._run(case, self.fresh({}))
             if self._shared is None:
-                self._shared = self.twin()
+                self._shared = Twin(self.kit.twin, **self.kit.options)
             self._shared.admin("POST", "faults", {"rate": 0})
         except TwinFailed as error:
             return Result(case.name, "failed", str(error))
@@ -95,7 +109,7 @@ class Suite:
         return asyncio.run(self.run(case))
 
     async def _run(self, case: Case, twin: Twin) -> Result:
-        ground = Ground(self.kind, self.kit, twin)
+        ground = Ground(self.kind, self.kit, twin, self.fresh)
         try:
             with Listener() as listener:
                 await case.run(ground)

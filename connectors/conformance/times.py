@@ -3,12 +3,12 @@
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from connectors.conformance.case import Cases
 from connectors.conformance.ground import Ground, Mirror, same
 from connectors.contract import ShopConnector
-from connectors.simulated.launch import Twin
 
 CASES = Cases()
 
@@ -17,6 +17,7 @@ ZONES = ("Europe/Kyiv", "America/New_York", "Australia/Lord_Howe", "Asia/Kathman
 HOUR, DAY = 3600, 86_400
 
 
+@cache
 def switches(zone: str) -> list[int]:
     """Unix seconds of the zone's next two changes of offset; a midnight where it has none."""
     place = ZoneInfo(zone)
@@ -82,9 +83,9 @@ async def _sync_at(
     return await g.sync(shop, mirror, cursor, since)
 
 
-def _shop_of(g: Ground, zone: str) -> Twin:
+def _shop_of(g: Ground, zone: str) -> Ground:
     """A twin of its own that keeps its days in a zone, where the platform keeps them in any: shops have it from birth."""
-    return Twin(g.kit.twin, **{**g.kit.options, **({g.kit.zone_option: zone} if g.kit.zone_option else {})})
+    return g.same_shop(g.fresh({g.kit.zone_option: zone} if g.kit.zone_option else {}))
 
 
 def _judge(mirror: Mirror, made: dict[str, int], zone: str, exact: bool) -> None:
@@ -103,8 +104,7 @@ def _local(at: int, zone: str) -> str:
 
 def _zone(zone: str) -> None:
     async def run(g: Ground) -> None:
-        with _shop_of(g, zone) as twin:
-            await _read_through(g.same_shop(twin), zone, exact="autumn_hour" not in g.kit.cannot)
+        await _read_through(_shop_of(g, zone), zone, exact="autumn_hour" not in g.kit.cannot)
 
     run.__name__ = "every_second_is_read_once_in_" + zone.lower().replace("/", "_")
     CASES.add(run)
@@ -129,13 +129,10 @@ async def the_hour_that_comes_twice_is_told_apart(g: Ground) -> None:
     g.needs("autumn_hour")
     zone = "Europe/Kyiv"
     switch = next(at for at in switches(zone) if _back_s(zone, at))
-    with _shop_of(g, zone) as twin:
-        there = g.same_shop(twin)
-        for at in (switch - HOUR // 2, switch + HOUR // 2):
-            there.deed("clock")(twin, at)
-            order = there.make()
-            there.time.set(at * 1000)
-            shop = there.bind(settings={g.kit.zone_setting: zone} if g.kit.zone_setting else {})
-            same(
-                (await there.read(shop, order)).created_at, at * 1000, f"the instant of an order of {_local(at, zone)}"
-            )
+    there = _shop_of(g, zone)
+    for at in (switch - HOUR // 2, switch + HOUR // 2):
+        there.deed("clock")(there.twin, at)
+        order = there.make()
+        there.time.set(at * 1000)
+        shop = there.bind(settings={g.kit.zone_setting: zone} if g.kit.zone_setting else {})
+        same((await there.read(shop, order)).created_at, at * 1000, f"the instant of an order of {_local(at, zone)}")

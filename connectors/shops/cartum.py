@@ -59,7 +59,7 @@ from connectors.shops.cartum_wire import (
     unit,
     update_log,
 )
-from connectors.wire import BadOrder
+from connectors.wire import BadOrder, in_list, in_pairs, option
 from domain.clock import MINUTE, SECOND, Instant, to_datetime
 from domain.enums import DEAD_ORDER, DONE_ORDER, OrderKind, OrderStatus
 from domain.records import Product
@@ -77,29 +77,25 @@ PASSES = 4
 """A list of several pages is read again until nothing new shows, at most so often."""
 
 
-def _option(name: str, label: str, help: str = "", default: str = "") -> Field:
-    return Field(name, label, required=False, default=default, help=help)
-
-
 _IDS = _("Ids as the test call lists them, comma separated.")
 _FIELDS = (
     Field("url", _("Shop address"), help=_("The shop's front page, https://…")),
     Field("login", _("Login"), help=_("Of an administrator made for the API: Settings → Administrators.")),
     Field("password", _("Password"), secret=True),
-    _option("timezone", _("Time zone"), _("The zone the shop's own times are in."), "Europe/Kyiv"),
-    _option("country", _("Country"), _("Two letters; orders name none."), "UA"),
-    _option("language", _("Language of names"), _("ua, ru, en, …"), "ua"),
-    _option("on_delivery_payments", _("Paid on delivery"), _IDS),
-    _option("pickup_deliveries", _("Collected by the buyer"), _IDS),
-    _option(
+    option("timezone", _("Time zone"), _("The zone the shop's own times are in."), "Europe/Kyiv"),
+    option("country", _("Country"), _("Two letters; orders name none."), "UA"),
+    option("language", _("Language of names"), _("ua, ru, en, …"), "ua"),
+    option("on_delivery_payments", _("Paid on delivery"), _IDS),
+    option("pickup_deliveries", _("Collected by the buyer"), _IDS),
+    option(
         "custom_statuses",
         _("The shop's own statuses"),
         _("The shop's id = ours, comma separated: 3123=shipped,3150=open. Others count as open."),
     ),
-    _option("shipped_status", _("Status set when shipped"), _("An id; 6 is Delivering. Never 4."), "6"),
-    _option("number_field", _("Field of the number"), _("tracking_code or own_tracking_code"), "tracking_code"),
-    _option("stock_warehouse", _("Warehouse of our stock"), _("As the catalogue names it, where it has several.")),
-    _option("allow_plain_http", _("Allow plain HTTP"), _("yes: buyers' data travels unencrypted."), "no"),
+    option("shipped_status", _("Status set when shipped"), _("An id; 6 is Delivering. Never 4."), "6"),
+    option("number_field", _("Field of the number"), _("tracking_code or own_tracking_code"), "tracking_code"),
+    option("stock_warehouse", _("Warehouse of our stock"), _("As the catalogue names it, where it has several.")),
+    option("allow_plain_http", _("Allow plain HTTP"), _("yes: buyers' data travels unencrypted."), "no"),
 )
 
 
@@ -157,12 +153,11 @@ class Cartum:
 
     def _how_to_read(self) -> Reading:
         statuses = dict(STATUSES)
-        for pair in filter(None, self._setting("custom_statuses").replace(" ", "").split(",")):
-            theirs, _sep, ours = pair.partition("=")
+        for theirs, ours in in_pairs(self._setting("custom_statuses")):
             if theirs.isdecimal() and theirs not in STATUSES and ours in set(OrderStatus):
                 statuses[theirs] = OrderStatus(ours)
             else:
-                self._bad_settings.append(("custom_statuses", pair))
+                self._bad_settings.append(("custom_statuses", f"{theirs}={ours}"))
         statuses[self._shipped] = OrderStatus.SHIPPED
         try:
             zone = ZoneInfo(self._setting("timezone") or "Europe/Kyiv")
@@ -170,8 +165,7 @@ class Cartum:
             self._bad_settings.append(("timezone", self._setting("timezone")))
             zone = ZoneInfo("Europe/Kyiv")
         on_delivery, pickup = (
-            frozenset(filter(None, self._setting(name).replace(" ", "").split(",")))
-            for name in ("on_delivery_payments", "pickup_deliveries")
+            frozenset(in_list(self._setting(name))) for name in ("on_delivery_payments", "pickup_deliveries")
         )
         country, language = self._setting("country").upper() or "UA", self._setting("language") or "ua"
         return Reading(zone, statuses, on_delivery, pickup, country, language)
@@ -294,24 +288,25 @@ class Cartum:
 
         Offsets shift while orders come and go, so that what took several pages is read again until nothing new shows.
         """
+        page = self.declaration.limits.batch
         for turn in range(1, PASSES + 1):
             offset, new, shown, ended = 0, False, list[str](), False
             while not ended:
                 at = self._binding.clock()
-                rows = await self._orders({**bounds, "offset": offset, "limit": ORDERS_PAGE})
+                rows = await self._orders({**bounds, "offset": offset, "limit": page})
                 ids = [row.id for row in rows]
                 if offset and rows and ids == shown:
-                    if len(rows) == ORDERS_PAGE:
+                    if len(rows) == page:
                         text = _("The shop's version cannot turn pages (3.30 can): choose fewer import_months.")
                         raise WireError(Refused("no_paging", text))
                     rows = []  # It knows no limit either, and had given everything at once.
-                shown, offset = ids, offset + min(len(rows), ORDERS_PAGE)
+                shown, offset = ids, offset + min(len(rows), page)
                 new = new or any((row.id or row.raw) not in known for row in rows)
                 unique = {row.id or row.raw: row for row in rows}
                 fresh = [row for key, row in unique.items() if known.get(key) != hash(row.raw)]
                 known.update((row.id or row.raw, hash(row.raw)) for row in fresh)
-                ended = len(rows) < ORDERS_PAGE
-                whole = ended and (turn == PASSES or not new or offset < ORDERS_PAGE)
+                ended = len(rows) < page
+                whole = ended and (turn == PASSES or not new or offset < page)
                 yield at, fresh, whole
             if whole:
                 return

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from connectors.contract import Parsed, Poison
 from connectors.http import Answer, WireError, failure
-from connectors.wire import BadOrder, Scalar, as_number, as_text, understood
+from connectors.wire import BadOrder, Scalar, as_number, as_text, listed, understood
 from domain.clock import Instant, from_datetime
 from domain.enums import OrderKind, OrderStatus, Payment
 from domain.money import Money
@@ -115,11 +115,6 @@ class Reading(Struct, frozen=True):
     pickup: frozenset[str] = frozenset()
     country: str = "UA"
     language: str = "ua"
-
-
-def listed(value: object) -> list[Any]:
-    """PHP writes an array with gaps as an object."""
-    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
 
 
 def part(value: object, name: str) -> str:

@@ -33,12 +33,11 @@ from connectors.contract import (
     StockOutcome,
 )
 from connectors.http import WireError
-from connectors.shops.shopify_api import VERSION, Api
+from connectors.shops.shopify_api import VERSION, Api, Pages
 from connectors.shops.shopify_bulk import BulkRead
 from connectors.shops.shopify_goods import Goods
 from connectors.shops.shopify_orders import (
     Head,
-    PageInfo,
     Reading,
     Rows,
     Wire,
@@ -50,12 +49,12 @@ from connectors.shops.shopify_orders import (
     raw_status,
 )
 from connectors.shops.shopify_push import Telling
-from connectors.wire import every
+from connectors.wire import every, in_list, in_pairs, option
 from domain.clock import DAY, SECOND, Instant, from_datetime, iso
 from domain.enums import OrderKind
 from domain.records import Product
 from domain.results import NotActed, Refused, Unauthorised
-from domain.text import safe
+from domain.text import NO, is_yes, safe
 from domain.words import _
 
 log = logging.getLogger("shipdeck.shopify")
@@ -76,6 +75,8 @@ COD = "cash on delivery, cod"
 TO_READ = ("read_orders", "read_products", "read_customers", "read_merchant_managed_fulfillment_orders")
 TO_STOCK = ("read_locations", "read_inventory", "write_inventory")
 TO_WRITE = "write_merchant_managed_fulfillment_orders"
+TO_READ_ALL = "read_all_orders"
+"""Scopes: to read orders and goods, to set stock, to tell of parcels, to see orders of more than 60 days."""
 
 
 class _Orders(Wire):
@@ -127,32 +128,38 @@ class _Counted(Wire):
     orders_count: _Count | None
 
 
-def _option(name: str, label: str, help: str = "", default: str = "", secret: bool = False) -> Field:
-    return Field(name, label, secret=secret, required=False, default=default, help=help)
-
-
 _FIELDS = (
     Field("url", _("Shop address"), help=_("https://NAME.myshopify.com, as under Settings → Domains.")),
-    _option(
-        "client_id", _("Client id"), _("Dev Dashboard → your app → Settings; the app must be installed in the shop.")
+    option(
+        "client_id",
+        _("Client id"),
+        _("Dev Dashboard → your app → Settings; the app must be installed in the shop. Scopes: {scopes}").format(
+            scopes=", ".join((*TO_READ, TO_WRITE, TO_READ_ALL))
+        ),
     ),
-    _option(
+    option(
         "client_secret", _("Client secret"), _("Beside the client id. Tokens of a day are fetched with it."), "", True
     ),
-    _option("access_token", _("Access token"), _("Instead: the token of an app made in the shop's admin."), "", True),
-    _option("version", _("API version"), _("Move on purpose: Shopify changes its API every quarter."), VERSION),
-    _option("notify_customer", _("Mail the buyer"), _("yes: Shopify mails the buyer what was sent."), "no"),
-    _option(
+    option("access_token", _("Access token"), _("Instead: the token of an app made in the shop's admin."), "", True),
+    option("version", _("API version"), _("Move on purpose: Shopify changes its API every quarter."), VERSION),
+    option("notify_customer", _("Mail the buyer"), _("yes: Shopify mails the buyer what was sent."), "no"),
+    option(
         "cod_gateways",
         _("Payment methods paid on delivery"),
         _("Words in the shop's payment methods, comma separated."),
         COD,
     ),
-    _option(
+    option(
         "companies", _("Carriers as Shopify names them"), _("ours=Shopify's, comma separated: SimPost=DHL Express.")
     ),
-    _option("location", _("Location of the stock"), _("Name of the location whose stock is set; empty: the only one.")),
-    _option("test_orders", _("Test orders"), _("yes: orders of Shopify's test mode are imported too."), "no"),
+    option(
+        "location",
+        _("Location of the stock"),
+        _("Name of the location whose stock is set; empty: the only one. Scopes for that: {scopes}").format(
+            scopes=", ".join(TO_STOCK)
+        ),
+    ),
+    option("test_orders", _("Test orders"), _("yes: orders of Shopify's test mode are imported too."), "no"),
 )
 
 
@@ -174,7 +181,6 @@ class Shopify:
             edit_address=True,
             stock_read=True,
             stock_write=True,
-            history=_("60 days without the scope read_all_orders"),
         ),
         limits=Limits(parallel=2, batch=MOST_ROWS),
         push_repeat=Repeat.READ_BACK,
@@ -194,15 +200,14 @@ class Shopify:
         self._binding, self._http = binding, binding.http
         self._http.base_url = _base(self._http.base_url)
         self._api = Api(binding)
-        self._reading = Reading(_words(binding.settings.get("cod_gateways") or COD), self._yes("test_orders"))
-        pairs = (pair.partition("=") for pair in (binding.settings.get("companies") or "").split(","))
-        companies = {ours.strip(): theirs.strip() for ours, _sep, theirs in pairs if theirs.strip()}
-        self._telling = Telling(self._api, binding.clock, companies, self._yes("notify_customer"))
-        self._goods = Goods(self._api, binding.settings.get("location", ""))
+        setting = binding.settings.get
+        self._reading = Reading(_words(setting("cod_gateways") or COD), is_yes(setting("test_orders", "")))
+        companies = {ours: theirs for ours, theirs in in_pairs(setting("companies", "")) if theirs}
+        self._telling = Telling(self._api, binding.clock, companies, is_yes(setting("notify_customer", "")))
+        self._goods = Goods(self._api, setting("location", ""))
         self._rows, self._lines = ROWS, LINES
-
-    def _yes(self, name: str) -> bool:
-        return self._binding.settings.get(name, "").strip().lower() in {"yes", "true", "1", "on", "y"}
+        # As the pipeline has it: stock is told unless one of the two says no.
+        self._stocks = not any(setting(name, "").strip().lower() in NO for name in ("keeps_stock", "push_stock"))
 
     # ------------------------------------------------------------ binding
 
@@ -218,21 +223,20 @@ class Shopify:
             _("Without {scope} part of the orders' data stays hidden: grant it to the app.").format(scope=scope)
             for scope in lacking
         ]
-        can_write = TO_WRITE in scopes
-        if not can_write:
+        if TO_WRITE not in scopes:
             text = _("The app may only read: to tell the shop what was shipped, grant it {scope}.")
             warnings.append(text.format(scope=TO_WRITE))
-        if lacking := [scope for scope in TO_STOCK if scope not in scopes]:
+        if self._stocks and (lacking := [scope for scope in TO_STOCK if scope not in scopes]):
             text = _("The shop's stock cannot be set: to have that, grant the app {scopes}.")
             warnings.append(text.format(scopes=", ".join(lacking)))
-        if "read_all_orders" not in scopes:
+        if TO_READ_ALL not in scopes:
             text = _("Orders older than {days} days cannot be read: to have them, grant the app read_all_orders.")
             warnings.append(text.format(days=WINDOW_DAYS))
         if self._api.served and self._api.served != self._api.version:
             text = _("Shopify answers version {served} in place of {wanted}: set version to one that lives.")
             warnings.append(text.format(served=safe(self._api.served, 20), wanted=self._api.version))
         shop = health.shop
-        return Checked(shop.name, shop.iana_timezone, shop.currency_code, self._api.served, can_write, tuple(warnings))
+        return Checked(shop.name, shop.iana_timezone, shop.currency_code, self._api.served, tuple(warnings))
 
     # ------------------------------------------------------------ orders
 
@@ -278,20 +282,18 @@ class Shopify:
 
     async def _pages(self, query: str) -> AsyncIterator[list[tuple[Head, bytes]]]:
         """Every order of a search, the one changed longest ago first: what changes meanwhile moves to the end."""
-        after: str | None = None
-        while True:
-            page = (await self._sized("Orders", _Orders, after=after, query=query)).orders
+        pages = Pages()
+        while pages.more:
+            page = (await self._sized("Orders", _Orders, after=pages.after, query=query)).orders
             yield [(head(raw), raw) for raw in await every([self._whole(bytes(raw)) for raw in page.nodes])]
-            after = page.page_info.end_cursor if page.page_info.has_next_page else None
-            if after is None:
-                return
+            pages.turn(page.page_info)
 
     async def _moved(self, query: str, seen: set[str]) -> AsyncIterator[list[bytes]]:
         """Orders not seen in this run of which a fulfilment order was held, released, moved or split since."""
-        after: str | None = None
-        while True:
+        pages = Pages()
+        while pages.more:
             try:
-                answer = await self._api.ask("Moved", _Moves, first=LIGHT, after=after, query=query)
+                answer = await self._api.ask("Moved", _Moves, first=LIGHT, after=pages.after, query=query)
             except WireError as error:
                 if error.outcome.code != "missing_scope":
                     raise
@@ -302,14 +304,12 @@ class Shopify:
             seen.update(ids)
             if raws := [raw for raw in (await self._nodes(ids)).values() if raw]:
                 yield raws
-            after = page.page_info.end_cursor if page.page_info.has_next_page else None
-            if after is None:
-                return
+            pages.turn(page.page_info)
 
     async def _log_window(self, created_since: Instant) -> None:
         """ROA-12: where old orders are hidden, how far a first import really reaches is logged."""
         oldest = self._binding.clock() - WINDOW_DAYS * DAY
-        if created_since < oldest and "read_all_orders" not in await self._api.scopes():
+        if created_since < oldest and TO_READ_ALL not in await self._api.scopes():
             text = "%s: orders since %s were asked for, the app sees those since %s (no scope read_all_orders)"
             log.warning(text, self._binding.name, iso(created_since), iso(oldest))
 
@@ -325,23 +325,21 @@ class Shopify:
 
     async def listing(self, since: Instant, before: Instant) -> AsyncIterator[Sequence[Listed]]:
         """Every order created in [since, before) by its headline. Refused for days of which the app sees only a part."""
-        if since < self._binding.clock() - WINDOW_DAYS * DAY and "read_all_orders" not in await self._api.scopes():
+        if since < self._binding.clock() - WINDOW_DAYS * DAY and TO_READ_ALL not in await self._api.scopes():
             text = _("Orders older than {days} days cannot be read: to have them, grant the app read_all_orders.")
             raise WireError(Refused("order_hidden", text.format(days=WINDOW_DAYS)))
         query = f"{_from('created_at', since)} created_at:<'{_second(before)}'"
-        after: str | None = None
-        while True:
-            page = (await self._api.ask("Listing", _Listing, first=LISTED, after=after, query=query)).orders
+        pages = Pages()
+        while pages.more:
+            page = (await self._api.ask("Listing", _Listing, first=LISTED, after=pages.after, query=query)).orders
             listed = [_listed(one) for one in page.nodes if self._reading.test_orders or not one.test]
             yield [one for one in listed if since <= one.created_at < before]
-            after = page.page_info.end_cursor if page.page_info.has_next_page else None
-            if after is None:
-                return
+            pages.turn(page.page_info)
 
     async def read_orders(self, platform_order_ids: Sequence[str]) -> Sequence[Parsed | Poison | Gone]:
         """One answer per id, in the order asked. Where old orders are hidden, one that is not shown may still be there."""
         found = await self._nodes([gid("Order", one) for one in dict.fromkeys(platform_order_ids) if one.isdecimal()])
-        hidden = not all(found.values()) and "read_all_orders" not in await self._api.scopes()
+        hidden = not all(found.values()) and TO_READ_ALL not in await self._api.scopes()
         answers: list[Parsed | Poison | Gone] = []
         for order_id in platform_order_ids:
             if raw := found.get(gid("Order", order_id)):
@@ -381,7 +379,7 @@ class Shopify:
                 continue
             cost = self._api.costs.get(name, 0.0)
             if rows == self._rows and cost and cost < self._api.most / 2:
-                self._rows = min(MOST_ROWS, rows * 2)
+                self._rows = min(self.declaration.limits.batch, rows * 2)
             return answer
 
     async def _whole(self, raw: bytes) -> bytes:
@@ -389,17 +387,17 @@ class Shopify:
         if raw == b"null":
             return b""
         lines = head(raw).line_items
-        page: PageInfo = lines.page_info
-        if not page.has_next_page:
+        pages = Pages(lines.page_info)
+        if not pages.more:
             return raw
         order = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         nodes, order_id = list(lines.nodes), head(raw).id
-        while page.has_next_page:
-            answer = await self._api.ask("MoreLines", _More, id=order_id, after=page.end_cursor, lines=self._lines)
+        while pages.more:
+            answer = await self._api.ask("MoreLines", _More, id=order_id, after=pages.after, lines=self._lines)
             if answer.order is None:
                 break  # Deleted between two pages: the next read finds it gone.
-            page = answer.order.line_items.page_info
             nodes += answer.order.line_items.nodes
+            pages.turn(answer.order.line_items.page_info)
         return msgspec.json.encode({**order, "lineItems": {"nodes": nodes}})
 
     # ------------------------------------------------------------ goods
@@ -449,7 +447,7 @@ def _base(url: str) -> str:
 
 def _words(text: str) -> re.Pattern[str]:
     """A pattern that finds any of these words; letters of one word are not found inside another."""
-    words = [re.escape(word.strip()) for word in text.split(",") if word.strip()]
+    words = [re.escape(word) for word in in_list(text)]
     return re.compile("|".join(rf"(?<![a-z0-9]){word}(?![a-z0-9])" for word in words) or r"(?!)", re.IGNORECASE)
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from connectors.contract import Binding
 from connectors.http import Answer, WireError, failure
-from connectors.shops.shopify_orders import Wire
+from connectors.shops.shopify_orders import PageInfo, Wire
 from domain.clock import MINUTE, SECOND
 from domain.results import NotActed, Refused, Unauthorised, Unknown
 from domain.text import safe
@@ -123,6 +123,25 @@ class Health(Wire):
 
     shop: Shop
     current_app_installation: _App | None = None
+
+
+class Pages:
+    """The pages of one connection as they are turned: `more` says whether to ask again, `after` for what."""
+
+    def __init__(self, first: PageInfo | None = None) -> None:
+        """`first` tells of the page that is read already; None = nothing is."""
+        self.more, self.after = True, None if first is None else first.end_cursor
+        self._met = set[str | None]()
+        if first is not None:
+            self.turn(first)
+
+    def turn(self, page: PageInfo) -> None:
+        """Go on behind this page. Raises `WireError` where the shop names no place to go on from, or one that was read."""
+        self.more, self.after = page.has_next_page, page.end_cursor
+        if self.more and (not self.after or self.after in self._met):
+            text = _("The shop says that more follows, but not where: its pages cannot be read to the end now.")
+            raise WireError(NotActed("no_next_page", text))
+        self._met.add(self.after)
 
 
 class Api:

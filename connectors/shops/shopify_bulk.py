@@ -22,6 +22,8 @@ log = logging.getLogger("shipdeck.shopify")
 
 BLOCK = 4 * 1024 * 1024
 """Bytes read at once."""
+MOST = 16 * 1024 * 1024
+"""Bytes of one order with all that belongs to it: more is not held in memory."""
 ORDERS = 100
 """Orders in a page."""
 POLL_S, MOST_POLL_S = 1.0, 30.0
@@ -138,13 +140,14 @@ class BulkRead:
     async def _orders(self, http: HttpClient, url: str) -> AsyncIterator[tuple[bytes, int]]:
         """(order with all that belongs to it, the byte behind it) from where this reading stands."""
         order, children = b"", list[bytes]()
-        at = self._at
+        at = begin = self._at
         async for lines in self._lines(http, url, at):
             for line in lines:
                 if _PARENT not in line and order:
                     yield _joined(order, children), at
-                    order, children = b"", []
+                    order, children, begin = b"", [], at
                 at += len(line) + 1
+                _bounded(at - begin)
                 if text := line.strip():
                     if _PARENT in text:
                         children.append(text)
@@ -167,12 +170,23 @@ class BulkRead:
             body = answer.body[at:] if answer.status == 200 else answer.body
             at += len(body)
             *lines, rest = (rest + body).split(b"\n")
+            _bounded(len(rest))
             yield lines
             total = answer.headers.get("content-range", "").rpartition("/")[2]
             if answer.status == 200 or (at >= int(total) if total.isdecimal() else len(body) < BLOCK):
                 break
+            if not body:
+                raise WireError(
+                    Refused("file_cut", _("The file of the bulk operation ends before all of it was given."))
+                )
         if rest:
             yield [rest]
+
+
+def _bounded(size: int) -> None:
+    if size > MOST:
+        text = _("An order in the file of the bulk operation is larger than {n} MB.")
+        raise WireError(Refused("too_large", text.format(n=MOST >> 20)))
 
 
 def _joined(order: bytes, children: list[bytes]) -> bytes:

@@ -11,7 +11,7 @@ import msgspec
 
 from connectors.contract import Poison, ProductPage, StockLevel, StockOutcome, StockSet
 from connectors.http import WireError
-from connectors.shops.shopify_api import Api, Problem
+from connectors.shops.shopify_api import Api, Pages, Problem
 from connectors.shops.shopify_orders import PageInfo, Rows, Wire, gid, head, number_of
 from connectors.wire import every
 from domain.clock import SECOND
@@ -74,10 +74,6 @@ class _Products(Wire):
     nodes: list[_Goods | None]
 
 
-class _MoreVariants(Wire):
-    product: _Goods | None
-
-
 class _VariantsOnly(Wire):
     variants: Rows[_Unit]
 
@@ -135,20 +131,17 @@ class Goods:
 
     async def products(self, cursor: str) -> AsyncIterator[ProductPage]:
         """Every variant by id. The cursor is Shopify's own, good for this run."""
-        after: str | None = cursor or None
-        while True:
-            answer = await self._api.ask("Variants", _Variants, first=UNITS, after=after)
-            page = answer.product_variants
-            units = [_unit_of(bytes(raw)) for raw in page.nodes]
-            after, last = page.page_info.end_cursor, not page.page_info.has_next_page
+        pages = Pages(PageInfo(True, cursor) if cursor else None)
+        while pages.more:
+            answer = await self._api.ask("Variants", _Variants, first=UNITS, after=pages.after)
+            units = [_unit_of(bytes(raw)) for raw in answer.product_variants.nodes]
+            pages.turn(answer.product_variants.page_info)
             yield ProductPage(
                 tuple(unit for unit in units if isinstance(unit, Product)),
                 tuple(unit for unit in units if isinstance(unit, Poison)),
-                "" if last else after or "",
-                last,
+                pages.after or "" if pages.more else "",
+                not pages.more,
             )
-            if last:
-                return
 
     async def read_products(self, platform_product_ids: Sequence[str]) -> Sequence[Product | Poison]:
         """These products' variants; ids the shop does not know are left out."""
@@ -158,14 +151,13 @@ class Goods:
         for start in range(0, len(wanted), size):
             answer = await self._api.ask("Products", _Products, ids=wanted[start : start + size], first=UNITS)
             for goods in filter(None, answer.nodes):
-                rows = goods.variants
-                while True:
-                    units += [_product(unit, goods) for unit in rows.nodes]
-                    if not rows.page_info.has_next_page:
-                        break
-                    after = rows.page_info.end_cursor
-                    more = await self._api.ask("MoreVariants", _MoreUnits, id=goods.id, first=UNITS, after=after)
-                    rows = more.product.variants if more.product else Rows()
+                variants, pages = list(goods.variants.nodes), Pages(goods.variants.page_info)
+                while pages.more:
+                    more = await self._api.ask("MoreVariants", _MoreUnits, id=goods.id, first=UNITS, after=pages.after)
+                    rows = more.product.variants if more.product else Rows[_Unit]()
+                    variants += rows.nodes
+                    pages.turn(rows.page_info)
+                units += [_product(unit, goods) for unit in variants]
         return units
 
     # ------------------------------------------------------------ stock
@@ -189,11 +181,11 @@ class Goods:
 
     async def _location(self) -> str:
         if not self._place:
-            page, after, names = PageInfo(True), None, dict[str, str]()
-            while page.has_next_page:
-                answer = await self._api.ask("Locations", _Locations, after=after)
+            pages, names = Pages(), dict[str, str]()
+            while pages.more:
+                answer = await self._api.ask("Locations", _Locations, after=pages.after)
                 names |= {one.name: one.id for one in answer.locations.nodes}
-                page, after = answer.locations.page_info, answer.locations.page_info.end_cursor
+                pages.turn(answer.locations.page_info)
             fits = [
                 one for name, one in names.items() if not self._wanted or name.casefold() == self._wanted.casefold()
             ]

@@ -13,13 +13,12 @@ from msgspec import Struct
 
 from connectors.contract import Push, Pushed, PushedInPart, PushFound, PushOutcome
 from connectors.http import WireError
-from connectors.shops.shopify_api import Api, Problem
+from connectors.shops.shopify_api import Api, Pages, Problem
 from connectors.shops.shopify_orders import (
     BY_SERVICE,
     VOID,
     Hold,
     Id,
-    PageInfo,
     Route,
     Rows,
     Sent,
@@ -218,21 +217,21 @@ class Telling:
         if live is None:
             text = _("The shop no longer shows this order: deleted, or older than the app may read.")
             return Refused("order_gone", text)
-        rows = live.fulfillment_orders
-        while rows.page_info.has_next_page:
+        pages = Pages(live.fulfillment_orders.page_info)
+        while pages.more:
             more = await self._api.ask(
-                "MoreRoutes", _MoreRoutes, id=live.id, after=rows.page_info.end_cursor, first=ROUTES, lines=self._lines
+                "MoreRoutes", _MoreRoutes, id=live.id, after=pages.after, first=ROUTES, lines=self._lines
             )
-            rows = more.order.fulfillment_orders
-            live.fulfillment_orders.nodes.extend(rows.nodes)
+            live.fulfillment_orders.nodes.extend(more.order.fulfillment_orders.nodes)
+            pages.turn(more.order.fulfillment_orders.page_info)
         for route in live.fulfillment_orders.nodes:
-            page = route.line_items.page_info
-            while page.has_next_page:
+            pages = Pages(route.line_items.page_info)
+            while pages.more:
                 answer = await self._api.ask(
-                    "MoreShippable", _MoreLines, id=route.id, after=page.end_cursor, lines=self._lines
+                    "MoreShippable", _MoreLines, id=route.id, after=pages.after, lines=self._lines
                 )
-                page = answer.fulfillment_order.line_items.page_info
                 route.line_items.nodes.extend(answer.fulfillment_order.line_items.nodes)
+                pages.turn(answer.fulfillment_order.line_items.page_info)
         return live
 
     async def _missing(self, push: Push, live: _Live) -> dict[str, int]:
@@ -248,14 +247,14 @@ class Telling:
         if sum(sent.total_quantity for sent in ours) >= sum(wanted.values()):
             return {}
         for sent in ours:
-            page = PageInfo(True)
-            while page.has_next_page:
-                answer = await self._api.ask("Contents", _Contents, id=sent.id, after=page.end_cursor)
+            pages = Pages()
+            while pages.more:
+                answer = await self._api.ask("Contents", _Contents, id=sent.id, after=pages.after)
                 rows: Rows[_InParcel] = answer.fulfillment.fulfillment_line_items if answer.fulfillment else Rows()
                 for one in rows.nodes:
                     line = number_of(one.line_item)
                     wanted[line] = wanted.get(line, 0) - (one.quantity or 0)
-                page = rows.page_info
+                pages.turn(rows.page_info)
         return {line: pieces for line, pieces in wanted.items() if pieces > 0}
 
     # ------------------------------------------------------------ telling

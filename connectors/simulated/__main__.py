@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType, ModuleType
 
@@ -37,7 +37,8 @@ def _module(parser: argparse.ArgumentParser, name: str) -> ModuleType:
     return module
 
 
-def _twin(argv: Sequence[str]) -> tuple[Service, argparse.Namespace]:
+def _twin(argv: Sequence[str]) -> tuple[Callable[[list[str]], Service], argparse.Namespace]:
+    """What makes the twin from its own options, and the options it begins with."""
     parser = argparse.ArgumentParser(prog="connectors.simulated", description="Serve a simulated twin on loopback.")
     parser.add_argument(
         "twin", metavar="NAME", help="woocommerce, carrier, …, or the dotted module of a twin elsewhere"
@@ -49,17 +50,16 @@ def _twin(argv: Sequence[str]) -> tuple[Service, argparse.Namespace]:
     parser.add_argument("--https", action="store_true", help="serve TLS with a certificate made now")
     module.add_arguments(parser)
     options = parser.parse_args(argv)
-    return module.make(options), options
+    return lambda given: module.make(parser.parse_args([argv[0], *given])), options
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-def _serve(twin: Service, port: int, folder: Path | None) -> None:
+def _serve(twin: Service, make: Callable[[list[str]], Service], port: int, folder: Path | None) -> None:
     tls = server_context(folder) if folder else None
-    server = TwinServer(twin, port, tls)
-    twin.base = server.url
+    server = TwinServer(twin, port, tls, make)
     server.start()
     cafile = str(folder / "ca.pem") if folder else ""
     line = {"url": server.url, **twin.hello(), "cafile": cafile, "pid": os.getpid()}
@@ -69,21 +69,22 @@ def _serve(twin: Service, port: int, folder: Path | None) -> None:
         while os.read(sys.stdin.fileno(), 4096):
             pass
     finally:
-        server.stop()
+        server.leave()
 
 
 def main(argv: Sequence[str]) -> None:
     """Build the twin, say hello, serve until told to stop."""
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    twin, options = _twin(argv)
+    make, options = _twin(argv)
+    twin = make(list(argv[1:]))
     if not options.https:
-        _serve(twin, options.port, None)
+        _serve(twin, make, options.port, None)
         return
     with tempfile.TemporaryDirectory(prefix="shipdeck-twin-") as name:
         folder = Path(name)
         make_certificate(folder)
-        _serve(twin, options.port, folder)
+        _serve(twin, make, options.port, folder)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ KIT = Kit(
     twin="cartum",
     settings={"url": "{url}", "login": "{login}", "pickup_deliveries": "1", "on_delivery_payments": "13"},
     secrets={"password": "{password}"},
+    batch=60,
     zone_option="zone",
     zone_setting="timezone",
     readings={

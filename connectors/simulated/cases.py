@@ -256,3 +256,29 @@ POISON: dict[str, Mutate] = {
     "unregistered_status": lambda order, _f: order.update(status="packed-by-plugin"),
 }
 """Payloads that are odd or broken, applied after the totals."""
+
+
+def _plugin_address(order: Payload, factory: OrderFactory) -> None:
+    for side in ("billing", "shipping"):
+        order[side] |= {"_vat": {"number": [1, None]}, "parcel_shop": ["POZ01A"], "marketing_consent": True}
+
+
+def _keys_missing(order: Payload, factory: OrderFactory) -> None:
+    for key in ("customer_note", "customer_ip_address", "cart_hash", "prices_include_tax", "number"):
+        order.pop(key, None)
+
+
+def _object_options(order: Payload, factory: OrderFactory) -> None:
+    order["line_items"][0]["meta_data"] = [
+        {**factory.meta("_bundle", {"items": [{"id": 1}]}), "display_key": None, "display_value": {"a": 1}},
+        {**factory.meta("Size", 42), "display_key": "Size", "display_value": ["no", "text"]},
+    ]
+    order["meta_data"].append({"id": factory.next_id(), "key": 7, "value": [{"key": {"deep": None}}]})
+
+
+ODD: dict[str, Mutate] = {
+    "plugin_address": _plugin_address,
+    "keys_missing": _keys_missing,
+    "object_options": _object_options,
+}
+"""What plugins make of good orders. Made where they are asked for only: the mixture of a world stays as it was."""

@@ -5,7 +5,9 @@ import json
 import ssl
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -17,6 +19,20 @@ class TwinFailed(RuntimeError):
     """The twin did not start, or its back door refused; the message says why."""
 
 
+def _words(options: Mapping[str, object]) -> list[str]:
+    """Options as on the command line."""
+    words: list[str] = []
+    for name, value in options.items():
+        flag = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(flag)
+        elif isinstance(value, list | tuple):
+            words += [word for one in value for word in (flag, str(one))]
+        elif value is not False and value is not None:
+            words.append(f"{flag}={value}")
+    return words
+
+
 class Twin:
     """A running twin. Use it as a context manager (plain or async), or call `close`; it dies with its parent anyhow.
 
@@ -26,22 +42,24 @@ class Twin:
     """
 
     def __init__(self, kind: str, **options: object) -> None:
-        argv = [sys.executable, "-P", "-m", "connectors.simulated", kind]
-        for name, value in options.items():
-            flag = f"--{name.replace('_', '-')}"
-            if value is True:
-                argv.append(flag)
-            elif isinstance(value, list | tuple):
-                argv += [word for one in value for word in (flag, str(one))]
-            elif value is not False and value is not None:
-                argv.append(f"{flag}={value}")
+        self._begin(["-P", "-m", "connectors.simulated", kind, *_words(options)])
+
+    def _begin(self, words: Sequence[str], folder: Path | None = None) -> None:
+        """Start Python with these words, and wait for its first line."""
         # A process group of its own: an interrupt in the terminal stops the parent, which then closes the twin.
-        self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+        self._process = subprocess.Popen(
+            [sys.executable, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, cwd=folder
+        )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise TwinFailed(f"the twin {kind} ended with code {self._process.wait()} before it was ready")
+            raise TwinFailed(f"{' '.join(words)} ended with code {self._process.wait()} before it was ready")
         self.hello: Mapping[str, Any] = json.loads(line)
+        # One connection, kept open: tests ask a thousand times.
+        self._connection: http.client.HTTPConnection | None = None
+        self._asking = threading.Lock()
+        self.lives = 1
+        """How often it has begun: state that a test keeps beside a twin belongs to one life of it."""
 
     @property
     def url(self) -> str:
@@ -55,22 +73,38 @@ class Twin:
 
     def admin(self, method: str, path: str, body: object = None) -> Any:
         """Ask the back door; `path` is what stands behind `/_twin/`. Raises `TwinFailed` when it refuses."""
-        parts = urlsplit(self.url)
-        connection: http.client.HTTPConnection
-        if parts.scheme == "https":
-            context = ssl.create_default_context(cafile=self.hello["cafile"])
-            connection = http.client.HTTPSConnection(parts.netloc, timeout=60, context=context)
-        else:
-            connection = http.client.HTTPConnection(parts.netloc, timeout=60)
-        try:
-            connection.request(method, f"/_twin/{path.removeprefix('/_twin/')}", json.dumps(body) if body else None)
-            answer = connection.getresponse()
-            text = answer.read()
-        finally:
-            connection.close()
+        with self._asking:
+            if self._connection is None:
+                self._connection = self._open()
+            try:
+                target = f"/_twin/{path.removeprefix('/_twin/')}"
+                self._connection.request(method, target, json.dumps(body) if body else None)
+                answer = self._connection.getresponse()
+                text = answer.read()
+            except BaseException:
+                self._hang_up()
+                raise
         if answer.status != 200:
             raise TwinFailed(f"{method} {path}: {answer.status} {text[:300].decode('utf-8', 'replace')}")
         return json.loads(text)
+
+    def _open(self) -> http.client.HTTPConnection:
+        parts = urlsplit(self.url)
+        if parts.scheme == "https":
+            context = ssl.create_default_context(cafile=self.hello["cafile"])
+            return http.client.HTTPSConnection(parts.netloc, timeout=60, context=context)
+        return http.client.HTTPConnection(parts.netloc, timeout=60)
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def anew(self, **options: object) -> Self:
+        """Be as if just started with these options, at the same address: a process and its imports cost half a second."""
+        self.hello = {**self.hello, **self.admin("POST", "anew", {"options": _words(options)})}
+        self.lives += 1
+        return self
 
     def fail_next(self, kind: str, method: str = "", path: str = "", times: int = 1, skip: int = 0) -> None:
         """The next matching requests meet this fault."""
@@ -79,6 +113,7 @@ class Twin:
 
     def close(self) -> None:
         """End the process: its stdin closes, and it gets a few seconds before it is killed."""
+        self._hang_up()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()

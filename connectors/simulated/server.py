@@ -14,6 +14,7 @@ import sys
 import threading
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -191,6 +192,8 @@ class _Connection(socketserver.BaseRequestHandler):
     def _serve(self, request: Request, reader: BinaryIO) -> bool:
         """Answer one request; False when the connection must end."""
         service = self.server.service
+        if request.path == f"{ADMIN}anew":
+            return self._send(request, self._guarded(self.server.begin, request))
         if request.path.startswith(ADMIN):
             return self._send(request, self._guarded(service.admin, request))
         faults = service.faults
@@ -299,18 +302,34 @@ _WITH_RETRY_AFTER = frozenset({"refused_429", "http_503_retry_after"})
 
 
 class TwinServer(socketserver.ThreadingTCPServer):
-    """A loopback server for one service; `tls` serves HTTPS."""
+    """A loopback server for one service; `tls` serves HTTPS. `anew` makes another service in its place, from options."""
 
     allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, service: Service, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        anew: Callable[[list[str]], Service] | None = None,
+    ) -> None:
         self.service = service
         self.stopping = threading.Event()
-        self._tls = tls
+        self._tls, self._anew = tls, anew
         super().__init__(("127.0.0.1", port), _Connection)
+        service.base = self.url
+
+    def begin(self, request: Request) -> Answer:
+        """`POST anew`: be a twin that was just started with these options; answers its hello line."""
+        if self._anew is None or request.method != "POST":
+            return answer_json({"error": "not found: anew"}, 404)
+        service = self._anew(request.json()["options"])
+        service.base = self.url
+        self.service = service
+        return answer_json(service.hello())
 
     @property
     def url(self) -> str:
@@ -332,6 +351,11 @@ class TwinServer(socketserver.ThreadingTCPServer):
     def start(self) -> None:
         """Serve in a thread of its own."""
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True).start()
+
+    def leave(self) -> None:
+        """Wake whoever is held and take nobody more: the process ends, and with it everything else."""
+        self.stopping.set()
+        self.server_close()
 
     def stop(self) -> None:
         """Stop accepting, wake whoever is held, and close."""

@@ -71,6 +71,13 @@ def _meta_numbers(order: Payload) -> Iterator[dict[str, object]]:
                     yield {"number": one["tracking_number"], "meta_key": key}
 
 
+def _fulfilled_numbers(row: Row) -> Iterator[dict[str, object]]:
+    for one in row.fulfillments:
+        for meta in one["meta_data"]:
+            if meta["key"] == "_tracking_number":
+                yield {"number": meta["value"], "fulfillment_id": one["id"]}
+
+
 def _shown(world: World, row: Row) -> dict[str, object]:
     order = world.load(row)
     lines = order["line_items"] if isinstance(order["line_items"], list) else []
@@ -85,7 +92,7 @@ def _shown(world: World, row: Row) -> dict[str, object]:
         "currency": order["currency"],
         "total": order["total"],
         "lines": [{key: line.get(key) for key in ("id", "product_id", "sku", "name", "quantity")} for line in lines],
-        "tracking": [*tracking, *_meta_numbers(order)],
+        "tracking": [*tracking, *_meta_numbers(order), *_fulfilled_numbers(row)],
         "notes": [{"id": n["id"], "note": n["note"], "customer_note": n["customer_note"]} for n in notes],
         "refunded": decimal(sum(minor(one["total"]) for one in order["refunds"])),
         "times_completed": row.times_completed,

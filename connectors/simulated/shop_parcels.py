@@ -28,8 +28,6 @@ class ParcelRoutes:
     def __init__(self, world: World, row: Callable[[int, int, str], Row]) -> None:
         self._world = world
         self._find_row = row
-        self._fulfillments: dict[int, list[Payload]] = {}
-        self._trackings: dict[int, list[Payload]] = {}
 
     def fulfillment_routes(self) -> list[tuple[str, dict[str, Handler]]]:
         """Core fulfilments."""
@@ -61,7 +59,7 @@ class ParcelRoutes:
     # ---------------------------------------------------------------- core fulfilments
 
     def _list_fulfillments(self, call: Call) -> Answer:
-        return answer_json(self._fulfillments.get(self._row(call).id, []))
+        return answer_json(self._row(call).fulfillments)
 
     def _fill(self, fulfillment: Payload, body: Payload) -> None:
         if not isinstance(body.get("meta_data"), list):
@@ -90,14 +88,14 @@ class ParcelRoutes:
             "date_deleted": None,
         }
         self._fill(fulfillment, call.body)
-        self._fulfillments.setdefault(row.id, []).append(fulfillment)
+        row.fulfillments.append(fulfillment)
         self._mark(row)
         return answer_json(fulfillment, 201)
 
     def _mark(self, row: Row) -> None:
         """Keep the order's `_fulfillment_status` in step."""
         wanted = {line["id"]: line["quantity"] for line in self._world.load(row)["line_items"] or []}
-        held = self._fulfillments.get(row.id, [])
+        held = row.fulfillments
         for one in held:
             if one["is_fulfilled"]:
                 for item in next(meta["value"] for meta in one["meta_data"] if meta["key"] == "_items"):
@@ -112,7 +110,7 @@ class ParcelRoutes:
 
     def _fulfillment(self, call: Call) -> tuple[Row, Payload]:
         row = self._row(call)
-        for one in self._fulfillments.get(row.id, []):
+        for one in row.fulfillments:
             if one["id"] == call.sub:
                 return row, one
         raise Refusal(400, 0, "Fulfillment not found.")
@@ -128,14 +126,14 @@ class ParcelRoutes:
 
     def _drop_fulfillment(self, call: Call) -> Answer:
         row, fulfillment = self._fulfillment(call)
-        self._fulfillments[row.id].remove(fulfillment)
+        row.fulfillments.remove(fulfillment)
         self._mark(row)
         return answer_json({**fulfillment, "date_deleted": fulfillment["date_updated"]})
 
     # ---------------------------------------------------------------- Shipment Tracking
 
     def _list_trackings(self, call: Call) -> Answer:
-        return answer_json(self._trackings.get(self._row(call).id, []))
+        return answer_json(self._row(call).trackings)
 
     def _add_tracking(self, call: Call) -> Answer:
         row = self._row(call)
@@ -148,7 +146,7 @@ class ParcelRoutes:
         known = {name: url for region in _PROVIDERS.values() for name, url in region.items()}
         link = known.get(str(body.get("tracking_provider"))) or str(body.get("custom_tracking_link", ""))
         today = datetime.fromtimestamp(self._world.now(), self._world.zone).date().isoformat()
-        held = self._trackings.setdefault(row.id, [])
+        held = row.trackings
         tracking: Payload = {
             "tracking_id": hashlib.md5(f"{row.id} {len(held)} {number}".encode(), usedforsecurity=False).hexdigest(),
             "tracking_provider": str(provider),
@@ -164,7 +162,7 @@ class ParcelRoutes:
 
     def _tracking(self, call: Call) -> tuple[Row, Payload]:
         row = self._row(call)
-        for one in self._trackings.get(row.id, []):
+        for one in row.trackings:
             if one["tracking_id"] == call.ids["tracking"]:
                 return row, one
         raise Refusal(404, "woocommerce_rest_order_shipment_tracking_invalid_id", "Invalid shipment tracking ID.")
@@ -174,8 +172,8 @@ class ParcelRoutes:
 
     def _drop_tracking(self, call: Call) -> Answer:
         row, tracking = self._tracking(call)
-        self._trackings[row.id].remove(tracking)
-        self._set_meta(row, _ITEMS, self._trackings[row.id])
+        row.trackings.remove(tracking)
+        self._set_meta(row, _ITEMS, row.trackings)
         return Answer(200, msgspec.json.encode(tracking))
 
 

@@ -441,13 +441,16 @@ class ShopifyTwin(Service):
         if "without" in body:
             self.scopes = set(SCOPES) - set(body["without"])
         own = {"redact", "max_cost", "status", "points", "restore", "busy_keys", "counted"}
-        bulk = {"polls", "ends", "planted", "ranges", "file_status"}
-        if unknown := set(body) - own - bulk - {"scopes", "without"}:
+        bulk = {"polls", "ends", "planted", "ranges", "file_status", "cut"}
+        engine = {"stuck", "stuck_at"}
+        if unknown := set(body) - own - bulk - engine - {"scopes", "without"}:
             raise ValueError(f"no such setting: {', '.join(sorted(unknown))}")
         for name in set(body) & own:
             setattr(self, name, body[name])
         for name in set(body) & bulk:
             setattr(self.bulks, name, body[name])
+        for name in set(body) & engine:
+            setattr(self.engine, name, body[name])
         self.full, self.at = max(self.full, self.points), time.monotonic()
 
 

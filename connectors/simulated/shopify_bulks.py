@@ -18,6 +18,8 @@ class Bulks:
         self.all: dict[str, Thing] = {}
         self.polls, self.ends, self.ranges, self.file_status = 1, "COMPLETED", True, 200
         """After how many looks an operation ends, and how; whether the file is served in ranges, and at all."""
+        self.cut = 0
+        """From this byte on the file's ranges come empty; 0 = they never do."""
         self.planted = ""
         """A file to serve in place of the operation's own."""
         self.served: list[str] = []
@@ -102,9 +104,8 @@ class Bulks:
         start, end = int(match[1]), min(int(match[2]), size - 1)
         if start >= size:
             return Answer(416, b"", {"Content-Range": f"bytes */{size}"}, content_type=kind)
-        return Answer(
-            206, read(start, end - start + 1), {"Content-Range": f"bytes {start}-{end}/{size}"}, content_type=kind
-        )
+        body = b"" if self.cut and start >= self.cut else read(start, end - start + 1)
+        return Answer(206, body, {"Content-Range": f"bytes {start}-{end}/{size}"}, content_type=kind)
 
 
 def _nodes(connection: Thing) -> list[Thing]:

@@ -19,8 +19,8 @@ _METHODS = {
     OrderKind.PICKUP_POINT: "PICKUP_POINT",
     OrderKind.SAME_CITY: "LOCAL",
 }
-_CLOCKS: dict[str, float] = {}
-"""Twin → the Unix time it was set to."""
+_CLOCKS: dict[tuple[str, int], float] = {}
+"""A twin's life → the Unix time it was set to."""
 
 
 def _stamp(at_s: float) -> str:
@@ -30,7 +30,7 @@ def _stamp(at_s: float) -> str:
 def _order(twin: Twin, wanted: Wanted) -> dict[str, Any]:
     order: dict[str, Any] = {"lines": [(sku, wanted.pieces) for sku in _SKUS[: wanted.lines]], "note": None}
     order |= {"digital": True} if wanted.kind is OrderKind.VIRTUAL else {"method": _METHODS[wanted.kind]}
-    if at := wanted.created_s or _CLOCKS.get(twin.url):
+    if at := wanted.created_s or _CLOCKS.get((twin.url, twin.lives)):
         # The age dates what belongs to the order; its own instants are exact.
         order |= {"age_s": time.time() - at, **dict.fromkeys(("createdAt", "updatedAt", "processedAt"), _stamp(at))}
     return order | {"redacted": wanted.redacted}
@@ -42,13 +42,13 @@ def _make(twin: Twin, wanted: Sequence[Wanted]) -> list[str]:
 
 def _change(twin: Twin, order: str, what: str, **how: Any) -> None:
     twin.admin("POST", "change", {"order": order, "change": what, **how})
-    if (at := _CLOCKS.get(twin.url)) and what != "delete":
+    if (at := _CLOCKS.get((twin.url, twin.lives))) and what != "delete":
         dated = {"fields": {"updatedAt": _stamp(at)}, "quietly": True}
         twin.admin("POST", "change", {"order": order, "change": "set", **dated})
 
 
 def _clock(twin: Twin, at_s: float) -> None:
-    _CLOCKS[twin.url] = at_s
+    _CLOCKS[twin.url, twin.lives] = at_s
 
 
 def _numbers(twin: Twin, order: str) -> list[str]:
@@ -78,6 +78,7 @@ def _shelves(twin: Twin, variant: str) -> dict[str, int]:
 KIT = Kit(
     twin="shopify",
     options={"points": 1_000_000},
+    batch=40,
     settings={"url": "{url}", "client_id": "{client_id}", "location": "Main street"},
     secrets={"client_secret": "{client_secret}"},
     make=_make,

@@ -17,6 +17,7 @@ from connectors.simulated import edits, shop_admin
 from connectors.simulated.orders import Payload, add_refund, minor, refundable
 from connectors.simulated.server import Answer, Request, Service, answer_json
 from connectors.simulated.shop_catalogue import CatalogueRoutes
+from connectors.simulated.shop_hooks import HookRoutes
 from connectors.simulated.shop_keys import KeyRing, permit
 from connectors.simulated.shop_parcels import ParcelRoutes
 from connectors.simulated.wordpress import (
@@ -64,6 +65,7 @@ class WooCommerceTwin(Service):
         self.keys = KeyRing(options.world.seed, self.world.now)
         self.base = options.url
         catalogue = CatalogueRoutes(self.world, options.name, lambda: self.base)
+        self.hooks = HookRoutes(self.world)
         parcels = ParcelRoutes(self.world, self.row)
         tables: list[tuple[str, dict[str, Handler]]] = [
             ("/wc/v3/orders", {"GET": self.list_orders, "POST": self.create_order}),
@@ -73,6 +75,7 @@ class WooCommerceTwin(Service):
             (f"/wc/v3/orders/{_ID}/notes/{_SUB}", {"GET": self.get_note, "DELETE": self.delete_note}),
             (f"/wc/v3/orders/{_ID}/refunds", {"GET": self.list_refunds, "POST": self.add_refund}),
             *catalogue.routes(),
+            *self.hooks.routes(),
         ]
         if options.fulfillments:
             tables += parcels.fulfillment_routes()
@@ -122,7 +125,7 @@ class WooCommerceTwin(Service):
         override = request.headers.get("x-http-method-override") or query.get("_method")
         method = str(override).upper() if override and request.method == "POST" else request.method
         key = self.keys.authenticate(request, query) if route.startswith(("/wc/", "/wc-")) else None
-        if route in ("/", "/wc/v3"):
+        if route in ("/", *(f"/{name}" for name in self._namespaces())):
             return self._index(route)
         if key is not None:
             permit(key, method)
@@ -149,8 +152,11 @@ class WooCommerceTwin(Service):
             raise Refusal(400, "rest_invalid_json", "Invalid JSON body passed.") from error
         return body if isinstance(body, dict) else {}
 
+    def _namespaces(self) -> list[str]:
+        return ["wp/v2", "wc/v3"] + (["wc-shipment-tracking/v3"] if self.options.shipment_tracking else [])
+
     def _index(self, route: str) -> Answer:
-        namespaces = ["wp/v2", "wc/v3"] + (["wc-shipment-tracking/v3"] if self.options.shipment_tracking else [])
+        namespaces = self._namespaces()
         routes = {
             text.replace("(?P<sub>", "(?P<sub_id>"): {
                 "namespace": text[1:].split("/v3")[0] + "/v3",

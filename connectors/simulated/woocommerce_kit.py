@@ -45,9 +45,10 @@ def _change(twin: Twin, order: str, what: str, **how: Any) -> None:
 
 
 def _numbers(twin: Twin, order: str) -> list[str]:
-    """Buyers may be mailed every note, so that a number noted twice was told twice."""
+    """Buyers see every note, fulfilment and entry of Shipment Tracking: a number in two of them was told twice."""
     [shown] = twin.admin("GET", "orders", {"orders": [int(order)]})
-    return [str(one["number"]) for one in shown["tracking"] if "note_id" in one]
+    told = [one for one in shown["tracking"] if one.get("meta_key") != "_tracking_number"]
+    return [str(one["number"]) for one in told]
 
 
 def _ship(twin: Twin, order: str, number: str) -> None:
@@ -74,6 +75,7 @@ KIT = Kit(
     readings={
         "a shop that cannot sort by change": {"no_orderby_modified": True},
         "Shipment Tracking is on": {"shipment_tracking": True},
+        "core fulfilments are on": {"fulfillments": True},
         "numbers of a plugin": {"number_prefix": "PL-"},
     },
     make=_make,

@@ -7,14 +7,14 @@ moment the world began. Callers hold the twin's lock.
 import random
 import time
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Struct, field
 
-from connectors.simulated.cases import CASES, DAY, POISON
+from connectors.simulated.cases import CASES, DAY, ODD, POISON
 from connectors.simulated.catalogue import Catalogue
 from connectors.simulated.orders import OrderFactory, Payload, add_refund, parse_gmt, refundable, stamp
 
@@ -48,6 +48,8 @@ class Row(Struct):
     wire: bytes
     notes: list[Payload] = field(default_factory=list)
     refunds: list[Payload] = field(default_factory=list)
+    fulfillments: list[Payload] = field(default_factory=list)
+    trackings: list[Payload] = field(default_factory=list)
     times_completed: int = 0
     made_by_us: bool = False
 
@@ -86,6 +88,8 @@ class World:
         self.factory = OrderFactory(self.catalogue, self.zone, config.currency, config.seed, config.number_prefix)
         self.statuses = (*CORE_STATUSES, *config.statuses)
         self.rows: dict[int, Row] = {}
+        self.heard: Callable[[str, bytes], object] = lambda _topic, _body: None
+        """Told of every order that was created, updated or deleted, with what a webhook would carry."""
         self._by_created: list[tuple[int, int]] = []
         self._by_modified: list[tuple[int, int]] = []
         self._version = 0
@@ -176,6 +180,7 @@ class World:
         """Keep a changed order: `touch` moves its modification time to now. Renders it and puts it in its place."""
         if touch:
             stamp(order, "date_modified", self.now(), self.zone)
+        topic = "order.updated" if row.id in self.rows else "order.created"
         if row.id in self.rows:
             self._unlist(row)
         row.status = str(order["status"])
@@ -189,12 +194,14 @@ class World:
             insort(self._by_created, (row.created, row.id))
             insort(self._by_modified, (row.modified, row.id))
         self._version += 1
+        self.heard(topic, row.wire)
 
     def delete(self, row: Row) -> None:
         """Remove an order for good."""
         self._unlist(row)
         del self.rows[row.id]
         self._version += 1
+        self.heard("order.deleted", msgspec.json.encode({"id": row.id}))
 
     def _unlist(self, row: Row) -> None:
         for keys, key in ((self._by_created, (row.created, row.id)), (self._by_modified, (row.modified, row.id))):
@@ -264,8 +271,8 @@ class World:
         note_size = int(wire_keys.pop("customer_note_size", 0))
         created = self.now() - int(wire_keys.pop("created_ago_s", 0))
         modified = self.now() - int(wire_keys.pop("modified_ago_s", 0))
-        if case and case not in CASES and case not in POISON:
-            raise ValueError(f"no such case: {case}; known: {', '.join([*CASES, *POISON])}")
+        if case and case not in CASES | POISON | ODD:
+            raise ValueError(f"no such case: {case}; known: {', '.join([*CASES, *POISON, *ODD])}")
         if note_size:
             wire_keys["customer_note"] = ("płacę 一 " * (note_size // 8 + 1))[:note_size]
         row, order = self._build(self.next_id(), created, modified, case, lines)
@@ -306,8 +313,8 @@ class World:
         if case in CASES:
             CASES[case](order, factory)
             factory.merge(order, {})
-        if case in POISON:
-            POISON[case](order, factory)
+        if spoil := (POISON | ODD).get(case):
+            spoil(order, factory)
         if case == "partial_refund":
             back = {order["line_items"][0]["id"]: 1}
             row.refunds.append(add_refund(order, back, None, "one too many", modified, factory))

@@ -168,7 +168,7 @@ def _order(wire: _Order) -> Order:
 def _head(raw: bytes) -> _Head:
     try:
         return msgspec.json.decode(raw, type=_Head)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return _Head()
 
 
@@ -228,7 +228,7 @@ class Newshop:
                 raise _refused(answer.body, failure(answer, acts), answer.status)
             try:
                 return msgspec.json.decode(answer.body, type=kind)
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, RecursionError):
                 if acts or attempt == 2:  # Half an answer to a read is worth a second look.
                     raise failure(answer, acts) from None
         raise AssertionError("unreachable")
@@ -378,7 +378,7 @@ def _units(raws: Sequence[bytes]) -> tuple[list[Product], list[Poison]]:
     for raw in raws:
         try:
             units.append(_unit(raw))
-        except (msgspec.MsgspecError, BadOrder) as error:
+        except (msgspec.MsgspecError, BadOrder, RecursionError) as error:
             problems.append(Poison(str(_head(raw).id), "malformed_product", safe(error), raw))
     return units, problems
 

@@ -3,11 +3,19 @@
 import json
 from pathlib import Path
 
-from connectors.contract import Parsed
+from connectors.contract import Parsed, Poison
 from connectors.template.shop import parse_order
 from domain.enums import OrderKind, OrderStatus
 
 SAMPLES = Path(__file__).parent / "samples" / "newshop"
+
+
+def test_what_nobody_can_read_is_kept_with_its_reason() -> None:
+    """However an answer is spoilt, nothing is raised."""
+    for raw in (b"{", b"[]", b'{"id": 7}', b'{"id": 7, "items": ' + b"[" * 100_000):
+        found = parse_order(raw)
+        assert isinstance(found, Poison)
+        assert (found.code, found.raw) == ("malformed_order", raw)
 
 
 def test_the_sample_is_understood() -> None:

@@ -15,7 +15,7 @@ from domain.results import Refused
 from domain.text import safe
 from domain.words import _
 from store import proof_views
-from store.proof_views import Proof
+from store.proof_views import CANNOT_LIST, Proof
 
 SHOWN = 200
 """Order numbers that the panel names for each reason."""
@@ -45,7 +45,7 @@ class Completeness(TablePlace):
         """What this place is, and whether anything stands open."""
         proofs = [i.value for i in self.table.items if isinstance(i.value, Proof)]
         differs = sum(len(one.differing) for one in proofs)
-        unproved = sum(1 for one in proofs if one.code)
+        unproved = sum(1 for one in proofs if one.code not in {"", CANNOT_LIST})
         pieces: list[tuple[str, str]] = [
             ("  ", "sub"),
             (_("[completeness, days {n}]").format(n=len(proofs)), "sub.on"),
@@ -73,7 +73,7 @@ class Completeness(TablePlace):
         if item is None or not isinstance(item.value, Proof):
             return []
         one, now = item.value, self.desk.console_app.clock()
-        lines: list[Styled] = [((f" {safe(one.shop, 30)}  {one.day}  {_state(one)[0]}", "title"),), ()]
+        lines: list[Styled] = [((f" {safe(one.shop, 30)}  {_day(one)}  {_state(one)[0]}", "title"),), ()]
         if one.code:
             reason = _("Not proved: {reason}").format(reason=reason_words(one.code, one.message))
             lines += [*(((f" {part}", "warn"),) for part in wrap(reason, width - 3)), ()]
@@ -92,7 +92,7 @@ class Completeness(TablePlace):
             shown = _("{first} and {n} more") if len(numbers) > SHOWN else "{first}"
             text = shown.format(first="  ".join(numbers[:SHOWN]), n=len(numbers) - SHOWN)
             lines += [((f"   {part}", "text"),) for part in wrap(text, width - 5)]
-        if not one.complete:
+        if not one.complete and one.code != CANNOT_LIST:
             hint = _("n reads what differs from the platform and takes it over.")
             lines += [(), *(((f" {part}", "dim"),) for part in wrap(hint, width - 3))]
         return lines
@@ -114,6 +114,9 @@ class Completeness(TablePlace):
     async def _repair(self, one: object) -> None:
         desk, app = self.desk, self.desk.console_app
         who = desk.deeds.who if desk.deeds else ""
+        if isinstance(one, Proof) and one.code == CANNOT_LIST:
+            desk.say(reason_words(one.code, one.message), bad=True)
+            return
         desk.say(_("Asking the platform which orders it has ..."))
         if isinstance(one, Proof):
             answer = await app.write(partial(_prove, who=who, shop_id=one.shop_id, day=one.day))
@@ -135,11 +138,17 @@ class Completeness(TablePlace):
 
 
 def _state(one: Proof) -> tuple[str, str]:
+    if one.code == CANNOT_LIST:
+        return _("unprovable"), "dim"
     if one.code:
         return _("not proved"), "warn"
     if one.differing:
         return _("differs {n}").format(n=count(len(one.differing))), "bad"
     return _("complete"), "good"
+
+
+def _day(one: Proof) -> str:
+    return one.day or _("every day")
 
 
 def _by_code(one: Proof) -> dict[str, list[str]]:
@@ -157,7 +166,7 @@ def _line(one: Proof) -> tuple[tuple[str, str], ...]:
     widths = (8, 6, 8, 8, 7)
     shown = " ".join(fit("-" if never else count(n), w, True) for n, w in zip(figures, widths, strict=True))
     return (
-        (f"{fit(one.day, 10)} {clean(one.shop, 11)} ", "text"),
+        (f"{fit(_day(one), 10)} {clean(one.shop, 11)} ", "text"),
         (fit(word, 11) + " ", tone),
         (shown, "bad" if one.differing else "text"),
     )
@@ -179,7 +188,8 @@ async def _prove(p: Any, *, who: str, shop_id: int = 0, day: str = "") -> list[P
     for shop in shops:
         days = completeness.last_days(p, shop.zone, completeness.OVERLAP_DAYS)
         answer = await completeness.prove(p, shop.id, days, who, repair=True, wait_s=10)
-        if isinstance(answer, Refused):
+        if isinstance(answer, list):
+            found += answer
+        elif answer.code != CANNOT_LIST:
             return answer
-        found += answer
     return found

@@ -44,6 +44,8 @@ PAGES: tuple[Page, ...] = (
             "identify_by",
             "currency",
             "delivery_comment",
+            "order_types",
+            "worked_by",
             "redact_after",
         ),
     ),
@@ -68,7 +70,17 @@ PAGES: tuple[Page, ...] = (
         "stock",
         _("Stock, matching, notes"),
         _("what approve asks for"),
-        ("keeps_stock", "require_matched", "note_gate", "semi_managed", "sender_name", "sender_address"),
+        (
+            "keeps_stock",
+            "push_stock",
+            "stock_buffer",
+            "stock_cap",
+            "require_matched",
+            "note_gate",
+            "semi_managed",
+            "sender_name",
+            "sender_address",
+        ),
     ),
     Page(
         "sync",
@@ -96,6 +108,14 @@ WORDS: dict[str, tuple[str, str]] = {
         _("Delivery as a comment"),
         _("yes, no, default; delivery details are written into a comment."),
     ),
+    "order_types": (
+        _("Order types"),
+        _("Such as pickup: kind=pickup, stage=processing; cod: payment=on_delivery, hold=call first; empty: none."),
+    ),
+    "worked_by": (
+        _("Worked by"),
+        _("Names, comma separated, or lead; owner and admins always may. Empty: everybody."),
+    ),
     "redact_after": (
         _("Erase people after, days"),
         _("0-3650; so long after shipping or closing; 0: never."),
@@ -120,6 +140,12 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "working_days": (_("Working days"), _("Digits, 1 is Monday, 7 is Sunday: 12345.")),
     "keeps_stock": (_("Uses our stock"), _("yes, no; orders reserve and deduct our stock.")),
+    "push_stock": (
+        _("Told our stock"),
+        _("yes, no; the shop offers what we can promise, where its platform takes it."),
+    ),
+    "stock_buffer": (_("Buffer, pieces"), _("0-1000000; so many of everything are kept back from this shop.")),
+    "stock_cap": (_("At most, pieces"), _("0-1000000; never told of more than these; 0: of all there are.")),
     "require_matched": (
         _("Matched lines only"),
         _("yes, no; yes: approve asks that every line has a product of ours."),

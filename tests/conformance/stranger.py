@@ -1,11 +1,12 @@
 """Connectors of somebody else, installed as a package installer leaves them, without one and without a network."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,31 @@ def install_project(folder: Path) -> None:
     install(folder, project["name"], project["version"], project["entry-points"])
 
 
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["console.cli", "console.handlers", "console.connector_kit", "pipeline.worker"])
+
+
+def _program(arguments: Sequence[str], env: Mapping[str, str], cwd: Path, told: Path) -> None:
+    """`shipdeck` in a process forked from one that has imported it already: what it says goes into two files."""
+    for place, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(told / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), place)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    sys.path[:0] = [folder for folder in env["PYTHONPATH"].split(os.pathsep) if folder]
+    sys.argv = ["shipdeck", *arguments]
+    from console.cli import main
+
+    sys.exit(main(list(arguments)))
+
+
 class Shell:
     """`shipdeck` as a process of its own with more on its path, its own database and key."""
 
     def __init__(self, folder: Path, *path: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        self._told = folder / "told"
+        self._told.mkdir(parents=True, exist_ok=True)
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("SHIPDECK")} | {
             "SHIPDECK_DB": str(folder / "cli.sqlite"),
             "SHIPDECK_KEY_FILE": str(folder / "key"),
@@ -50,13 +70,24 @@ class Shell:
         done = subprocess.run(
             command, env=self.env | env, capture_output=True, text=True, timeout=120, cwd=cwd or self.folder
         )
-        assert done.returncode == exits, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stderr, done.stderr
-        return done.stdout + done.stderr
+        return self._judged(command, done.returncode, exits, done.stdout, done.stderr)
 
-    def __call__(self, *arguments: str, exits: int = 0, **env: str) -> str:
+    def __call__(self, *arguments: str, exits: int = 0, cwd: Path | None = None, **env: str) -> str:
         """Run a sub-command."""
-        return self.run(sys.executable, "-P", "-m", "console.cli", *arguments, exits=exits, **env)
+        given = (arguments, self.env | env, cwd or self.folder, self._told)
+        process = _FORKS.Process(target=_program, args=given)
+        process.start()
+        process.join(120)
+        if process.exitcode is None:
+            process.kill()
+        out, err = ((self._told / name).read_text(encoding="utf-8") for name in ("out", "err"))
+        return self._judged(arguments, process.exitcode, exits, out, err)
+
+    @staticmethod
+    def _judged(command: Sequence[str], code: int | None, exits: int, out: str, err: str) -> str:
+        assert code == exits, f"{command}: {code}\n{out}\n{err}"
+        assert "Traceback" not in err, err
+        return out + err
 
     def json(self, *arguments: str, exits: int = 0, **env: str) -> Any:
         """Run a sub-command and read its document."""

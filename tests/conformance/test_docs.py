@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import sys
 from pathlib import Path
 
 from tests.conformance.stranger import ROOT, Shell, install_project
@@ -54,8 +53,7 @@ class Reader:
             case ["shipdeck", *arguments]:
                 fails = re.search(r" ([1-9]\d*) failed", wanted) is not None
                 shell = Shell(self.home / "home", self.home / "shipdeck-mint")
-                program = (sys.executable, "-P", "-m", "console.cli")
-                return shell.run(*program, *arguments, exits=int(fails), cwd=self.at)
+                return shell(*arguments, exits=int(fails), cwd=self.at)
         raise AssertionError(f"the page wants {command}")
 
     def diff(self, block: str) -> None:

@@ -13,6 +13,7 @@ from connectors.contract import (
     Binding,
     Checked,
     Gone,
+    Listed,
     OrderPage,
     Parsed,
     Poison,
@@ -335,6 +336,83 @@ def test_an_excuse_for_nothing_fails() -> None:
     for wrong in ({"cancle": "a slip of the pen"}, {"cancel": "it is given"}, {"bad_carrier": " "}):
         with Suite("shop.newshop", Newshop, kit(cannot={**KIT.cannot, **wrong})) as made:
             assert made.run_alone(BY_NAME["the_kit_excuses_only_what_it_lacks"]).outcome == "failed", wrong
+
+
+class Lists(Newshop):
+    """Lists orders by reading them whole, oldest change first."""
+
+    declaration = msgspec.structs.replace(Newshop.declaration, lists_orders=True)
+
+    async def listing(self, since: Instant, before: Instant) -> AsyncIterator[list[Listed]]:
+        async for page in self.orders("", since):
+            orders = [item.order for item in page.items if isinstance(item, Parsed)]
+            yield [
+                Listed(o.platform_order_id, o.number, o.created_at, o.raw_status)
+                for o in orders
+                if since <= o.created_at < before
+            ]
+
+
+class ListsOnePage(Lists):
+    async def listing(self, since: Instant, before: Instant) -> AsyncIterator[list[Listed]]:
+        async for page in super().listing(since, before):
+            yield page
+            return
+
+
+class ListsTheLivingOnly(Lists):
+    async def listing(self, since: Instant, before: Instant) -> AsyncIterator[list[Listed]]:
+        async for page in super().listing(since, before):
+            yield [one for one in page if one.raw_status != "cancelled"]
+
+
+class ListsTheEndToo(Lists):
+    async def listing(self, since: Instant, before: Instant) -> AsyncIterator[list[Listed]]:
+        async for page in super().listing(since, before + 1000):
+            yield page
+
+
+class GivesWhatItHasForAll(Lists):
+    async def listing(self, since: Instant, before: Instant) -> AsyncIterator[list[Listed]]:
+        try:
+            async for page in super().listing(since, before):
+                yield page
+        except WireError:
+            return
+
+
+LISTINGS = [
+    (ListsOnePage, "every_order_of_a_time_is_listed"),
+    (ListsOnePage, "a_listing_loses_nothing_to_what_happens_meanwhile"),
+    (ListsTheLivingOnly, "every_order_of_a_time_is_listed"),
+    (ListsTheEndToo, "every_order_of_a_time_is_listed"),
+    (GivesWhatItHasForAll, "a_listing_that_cannot_be_whole_is_none"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "case"), LISTINGS, ids=lambda v: v if isinstance(v, str) else v.__name__)
+def test_a_wrong_listing_fails(suite: Suite, wrong: type[Lists], case: str) -> None:
+    suite.kind = wrong
+    assert suite.run_alone(BY_NAME[case]).outcome == "failed"
+
+
+def test_a_platform_that_cannot_list_its_orders_is_asked_for_no_list(suite: Suite) -> None:
+    for name in sorted({case for _wrong, case in LISTINGS}):
+        suite.kind = Lists
+        assert suite.run_alone(BY_NAME[name]).outcome == "passed"
+        suite.kind = Newshop
+        skipped = suite.run_alone(BY_NAME[name])
+        assert (skipped.outcome, skipped.reason) == ("skipped", "the connector does not declare lists_orders")
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_list_that_is_declared_otherwise_than_it_is_there_fails(suite: Suite, declared: bool) -> None:
+    base = Newshop if declared else Lists
+    declaration = msgspec.structs.replace(Newshop.declaration, lists_orders=declared)
+    suite.kind = type("Otherwise", (base,), {"declaration": declaration})
+    result = suite.run_alone(BY_NAME["every_operation_is_there"])
+    assert result.outcome == "failed"
+    assert "listing" in result.reason
 
 
 def test_a_twin_that_does_not_start_fails_every_case_by_name() -> None:

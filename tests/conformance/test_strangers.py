@@ -90,22 +90,23 @@ def sh(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         yield shell
 
 
+@pytest.fixture(scope="module")
 def listed(sh: Shell) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = sh.json("connector", "list")
     return rows
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_each_is_listed_with_its_version_and_what_is_wrong_with_it(sh: Shell, name: str) -> None:
-    [row] = [r for r in listed(sh) if r["name"] == name and r["package"] == "strange-connectors"]
+def test_each_is_listed_with_its_version_and_what_is_wrong_with_it(listed: list[dict[str, Any]], name: str) -> None:
+    [row] = [r for r in listed if r["name"] == name and r["package"] == "strange-connectors"]
     assert (row["kind"], row["version"]) == ("shop", "4.2")
     assert SAYS[name] in row["problem"]
     assert bool(row["problem"]) == bool(SAYS[name])
     assert "\x1b" not in row["problem"]
 
 
-def test_a_name_is_taken_by_ours_before_anybodys_and_by_one_only(sh: Shell) -> None:
-    rows = {(r["name"], r["package"]): r["problem"] for r in listed(sh)}
+def test_a_name_is_taken_by_ours_before_anybodys_and_by_one_only(listed: list[dict[str, Any]]) -> None:
+    rows = {(r["name"], r["package"]): r["problem"] for r in listed}
     assert rows["woocommerce", "shipdeck"] == ""
     assert rows["woocommerce", "zealous-connectors"] == "shipdeck has a connector of that name already"
     assert rows["fine", "strange-connectors"] == ""

@@ -150,4 +150,4 @@ def fresh(twin: Twin) -> None:
     """A shared twin as it was: no faults, every scope, a full budget."""
     twin.admin("POST", "faults", {"rate": 0})
     values = {"redact": "", "max_cost": 1000, "status": 200, "points": 1_000_000, "polls": 1, "ends": "COMPLETED"}
-    settings(twin, without=[], planted="", ranges=True, file_status=200, busy_keys=0, **values)
+    settings(twin, without=[], planted="", ranges=True, file_status=200, cut=0, stuck="", busy_keys=0, **values)

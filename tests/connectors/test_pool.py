@@ -71,6 +71,15 @@ async def test_an_incomplete_address_is_refused_by_field(field: str) -> None:
     assert (got.code, got.field) == ("address_incomplete", f"recipient.{field}")
 
 
+@pytest.mark.parametrize("country", ["UA", "CN", "IE"])
+async def test_a_postcode_that_parcels_mostly_lack_is_asked_for_only_where_the_carrier_needs_it(country: str) -> None:
+    to = Address("Ivan", "", "Khreshchatyk 1", "", "Kyiv", "", "", country)
+    assert isinstance(await a_pool().create(a_request(recipient=to)), Numbered)
+    refused = await a_pool(postcode="yes").create(a_request(recipient=to))
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.field) == ("address_incomplete", "recipient.postcode")
+
+
 async def test_countries_without_postcodes_need_none_and_a_company_is_a_name() -> None:
     recipient = Address("", "海港公司", "中环1号", "", "香港", "", "", "HK")
     assert isinstance(await a_pool().create(a_request(recipient=recipient)), Numbered)

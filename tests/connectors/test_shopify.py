@@ -409,25 +409,39 @@ async def test_a_good_binding_says_the_shops_name_zone_currency_and_version() ->
     shop, _wire, _time = a_shop(by_name({"Health": health()}))
     found = await shop.check()
     assert (found.title, found.zone, found.currency, found.version) == ("Wool", "Europe/Berlin", "EUR", "2026-10")
-    assert (found.can_write, found.warnings) == (True, ())
+    assert found.warnings == ()
 
 
 @pytest.mark.parametrize(
-    ("scope", "words", "can_write"),
+    ("scope", "words"),
     [
-        ("read_all_orders", "Orders older than 60 days cannot be read", True),
-        ("write_merchant_managed_fulfillment_orders", "may only read", False),
-        ("read_customers", "read_customers", True),
-        ("write_inventory", "stock cannot be set", True),
+        ("read_all_orders", "Orders older than 60 days cannot be read"),
+        ("write_merchant_managed_fulfillment_orders", "may only read"),
+        ("read_customers", "read_customers"),
+        ("write_inventory", "stock cannot be set"),
     ],
 )
-async def test_a_missing_scope_is_a_finding_that_says_what_to_do(scope: str, words: str, can_write: bool) -> None:
+async def test_a_missing_scope_is_a_finding_that_says_what_to_do(scope: str, words: str) -> None:
     shop, _wire, _time = a_shop(by_name({"Health": health([one for one in SCOPES if one != scope])}))
     found = await shop.check()
-    assert found.can_write is can_write
     assert len(found.warnings) == 1
     assert words in found.warnings[0]
     assert scope in found.warnings[0]
+
+
+@pytest.mark.parametrize("setting", ["keeps_stock", "push_stock"])
+async def test_the_scopes_of_the_stock_are_not_missed_where_no_stock_is_told(setting: str) -> None:
+    scopes = [one for one in SCOPES if "inventory" not in one and "locations" not in one]
+    for value, warnings in (("no", 0), ("yes", 1)):
+        shop, _wire, _time = a_shop(by_name({"Health": health(scopes)}), **{setting: value})
+        assert len((await shop.check()).warnings) == warnings
+
+
+def test_the_fields_name_the_scopes_for_what_they_are_for() -> None:
+    helps = {field.name: field.help for field in Shopify.declaration.fields}
+    assert {scope for scope in SCOPES if scope in helps["client_id"] or scope in helps["location"]} == set(SCOPES)
+    assert "write_inventory" in helps["location"]
+    assert "write_inventory" not in helps["client_id"]
 
 
 async def test_without_the_scope_to_read_orders_nothing_is_bound() -> None:

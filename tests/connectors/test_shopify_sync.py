@@ -444,6 +444,34 @@ async def test_a_file_that_mixes_its_orders_is_not_believed(
     assert {i for page in pages if not page.cursor.startswith("bulk|") for i in ids([page])} == everything(large)
 
 
+@pytest.mark.parametrize(("what", "reason"), [("cut", "file_cut"), ("line", "too_large"), ("children", "too_large")])
+async def test_a_file_that_never_ends_is_given_up_and_the_pages_are_read(
+    large: Twin,
+    big: Shopify,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    what: str,
+    reason: str,
+) -> None:
+    """Ranges that come empty before the end, and an order larger than is held: no more than that is asked for."""
+    monkeypatch.setattr(shopify_bulk, "BLOCK", 4_000)
+    monkeypatch.setattr(shopify_bulk, "MOST", 40_000)
+    whole = (SAMPLES / "bulk_of_two_orders.jsonl").read_bytes()
+    first, child = whole.splitlines(keepends=True)[:2]
+    endless = {"cut": whole * 8, "line": first[:-1] * 200, "children": first + child * 400}
+    file = tmp_path / "endless.jsonl"
+    file.write_bytes(endless[what])
+    settings(large, planted=str(file), cut=12_000 if what == "cut" else 0)
+    before = len(large.admin("GET", "state")["ranges"])
+    async with asyncio.timeout(20):
+        pages = [page async for page in big.orders("", now() - 400 * DAY)]
+    asked = large.admin("GET", "state")["ranges"][before:]
+    assert len(asked) <= (4 if what == "cut" else 11)
+    assert f"cannot be read: {reason}" in caplog.text
+    assert {i for page in pages if not page.cursor.startswith("bulk|") for i in ids([page])} == everything(large)
+
+
 async def test_memory_stays_flat_whatever_the_size_of_the_file(large: Twin, big: Shopify, tmp_path: Path) -> None:
     """A file of 40 MB, read in blocks of 4: at no time is more than a few blocks held."""
     import tracemalloc

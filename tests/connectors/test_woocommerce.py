@@ -16,7 +16,8 @@ import pytest
 
 from connectors.contract import Binding, Gone, Parsed, Poison
 from connectors.http import HttpClient, WireError
-from connectors.shops.woocommerce import STATUSES, Reading, WooCommerce, parse_order
+from connectors.shops.woocommerce import WooCommerce
+from connectors.shops.woocommerce_orders import STATUSES, Reading, parse_order
 from domain.clock import from_datetime
 from domain.enums import OrderKind, OrderStatus, Payment
 from domain.records import Order
@@ -75,6 +76,14 @@ def refused(order: object) -> Poison:
 
 def error(status: int, code: str, message: str = "No.") -> httpx.Response:
     return httpx.Response(status, json={"code": code, "message": message, "data": {"status": status}})
+
+
+def no_places(request: httpx.Request) -> httpx.Response | None:
+    """The answers of a shop that has neither fulfilments nor Shipment Tracking to the question which it has."""
+    path = request.url.path
+    if path == "/wp-json/wc/v3":
+        return httpx.Response(200, json={"namespace": "wc/v3", "routes": {"/wc/v3/orders": {}}})
+    return error(404, "rest_no_route") if path == "/wp-json/wc-shipment-tracking/v3" else None
 
 
 # ---------------------------------------------------------------- orders
@@ -147,6 +156,26 @@ def test_an_erased_buyer_is_marked_redacted_and_foxx_is_not() -> None:
     erased = {"first_name": "[deleted]", "last_name": "[deleted]", "email": "", "phone": ""}
     assert parsed(an_order(billing=erased, shipping=[])).buyer.redacted
     assert not parsed(an_order(billing={"first_name": "Foxx", "last_name": "Maxx"})).buyer.redacted
+
+
+def test_what_only_the_screen_must_fear_is_kept_as_it_is() -> None:
+    note = "\x1b[31mred\a \u202eback\n<b>bold</b> =SUM(A1)"
+    line = {"id": 5, "quantity": 1, "name": "Markup &amp; &lt;b&gt; ", "sku": "[A/B] 笔-<7>"}
+    order = parsed(an_order(customer_note=note, line_items=[line]))
+    assert (order.buyer_note, order.lines[0].name, order.lines[0].sku) == (note, "Markup & <b> ", "[A/B] 笔-<7>")
+    assert parsed(an_order(customer_note="   ")).buyer_note == "   "
+
+
+def test_object_valued_meta_never_becomes_text() -> None:
+    options = [
+        {"key": "pa_kolor", "value": {"raw": "x"}, "display_value": ["y"], "display_key": None},
+        {"key": "Size", "value": 42, "display_key": {"a": 1}},
+        {"key": {"odd": 1}, "value": "lost"},
+    ]
+    line = {"id": 5, "quantity": 1, "meta_data": options}
+    meta = [{"key": "_tracking_number", "value": {"0": ["not", "text"], "1": "6200"}}]
+    order = parsed(an_order(line_items=[line], meta_data=meta))
+    assert (order.lines[0].options, order.tracking) == ("Size: 42", ("6200",))
 
 
 @pytest.mark.parametrize(
@@ -273,6 +302,11 @@ def test_what_is_no_order_at_all_is_kept_raw(raw: bytes) -> None:
         {"date_modified_gmt": None, "date_paid_gmt": "0000-00-00 00:00:00"},
         {"total": 98.18},
         {"refunds": None, "shipping_lines": None, "needs_processing": 1},
+        {"meta_data": [None, "odd", 7, ["x"], {"id": 1}, {"key": {"a": 1}, "value": {"b": [2]}}]},
+        {"meta_data": {"a": None, "b": {"key": "_x"}}},
+        {"meta_data": ""},
+        {"billing": "", "shipping": False},
+        {"billing": {"first_name": "Ada", "_vat": {"number": [1]}, "phone": ["600"]}},
     ],
 )
 def test_php_oddities_are_no_reason_to_lose_an_order(changes: dict[str, Any]) -> None:
@@ -452,6 +486,7 @@ def a_checked_shop(**special: Callable[[httpx.Request], httpx.Response]) -> Call
             200, json={"environment": {"version": "9.9.5"}, "settings": {"currency": "CZK"}}
         ),
         "0": lambda _r: error(400, "woocommerce_rest_shop_order_invalid_id"),
+        "v3": lambda r: no_places(r) or httpx.Response(404),
     }
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -470,7 +505,6 @@ async def test_a_check_reports_name_zone_currency_and_version() -> None:
         "PLN",
         "10.5.0",
     )
-    assert checked.can_write
     assert checked.warnings == ()
     assert "authorization" not in wire.asked[0].headers
     writes = [(r.method, r.url.path, r.content) for r in wire.asked if r.method != "GET"]
@@ -556,7 +590,8 @@ def test_roa_13_the_first_import_leaves_the_closed_ones_out() -> None:
     declared = WooCommerce.declaration
     assert declared.first_import_excludes == {"completed", "cancelled", "refunded", "failed", "trash"}
     assert declared.requires_contact
-    assert {field.name for field in declared.fields if field.secret} == {"consumer_key", "consumer_secret"}
+    secret = {field.name: field.required for field in declared.fields if field.secret}
+    assert secret == {"consumer_key": True, "consumer_secret": True, "webhook_secret": False}
 
 
 # ---------------------------------------------------------------- products

@@ -6,11 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
-from test_woocommerce import a_shop, an_order, error
+from test_woocommerce import a_shop, an_order, error, no_places
 
 from connectors.contract import Binding, Parsed, Push, Pushed, PushedInPart, PushLine
 from connectors.http import HttpClient, WireError
 from connectors.shops.woocommerce import WooCommerce
+from connectors.simulated.cases import ODD
 from connectors.simulated.launch import Twin
 from domain.clock import now
 from domain.enums import OrderStatus
@@ -161,6 +162,16 @@ async def test_only_changed_keys_travel_and_the_meta_keys_are_the_settings() -> 
             "meta_data": [{"key": "_our_no", "value": NUMBER}, {"key": "_our_firm", "value": "InPost"}],
         }
     ]
+
+
+@pytest.mark.parametrize("case", [*ODD, "object_meta", "entity_name", "no_price", "billing_list", "number_missing"])
+async def test_what_plugins_make_of_an_order_is_read_and_told(twin: Twin, shop: WooCommerce, case: str) -> None:
+    (made,) = twin.admin("POST", "orders", {"orders": [{"case": case}]})
+    [found] = await shop.read_orders([str(made)])
+    assert isinstance(found, Parsed)
+    assert found.order.status is OrderStatus.OPEN
+    assert "{" not in found.order.lines[0].options
+    assert await shop.push([a_push(shown(twin, made))]) == [Pushed(NUMBER, "completed")]
 
 
 # ---------------------------------------------------------------- what is refused
@@ -393,6 +404,8 @@ class Fake:
         self.methods: list[str] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
+        if (said := no_places(request)) is not None:
+            return said
         self.methods.append(request.method)
         notes = request.url.path.endswith("/notes")
         if request.method == "GET":

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import stat
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -54,6 +55,7 @@ def test_a_portable_backup_carries_books_and_key_to_another_machine(bound: Shell
     assert (answer["shops"], answer["kept"]) == (1, "")
     assert answer["backup_at"].endswith("Z")
     assert (tmp_path / "config.toml").read_text() == 'terminal = "bench-9"\n'
+    assert stat.S_IMODE((tmp_path / "config.toml").stat().st_mode) == 0o600
     assert (tmp_path / "key").read_bytes() == (bound.folder / "key").read_bytes()
     assert new.json("doctor")["findings"] == []
     assert new.json("sync")[0]["code"] == ""

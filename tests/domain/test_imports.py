@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 from connectors import registry
 from connectors.contract import ShopDeclaration
 from domain.clock import DAY
-from domain.enums import OrderStatus
+from domain.enums import OrderKind, OrderStatus, Payment, Stage, Status
 from domain.imports import Defect, Exclusion, ImportPolicy, admit
 from domain.matching import category_key, choose_category, match_key
+from domain.order_types import order_types, type_of
+from domain.reconcile import born
 from domain.records import Address, Buyer, Category
+from domain.results import Refused
+from domain.settings import ShopSettings, changed
 from tests.domain.orders import CONNECTED, a_line, an_order
 
 WOOCOMMERCE = registry.shop("woocommerce").declaration
@@ -226,3 +230,99 @@ def test_roa_26_the_choice_is_one_of_the_assigned_and_never_depends_on_their_ord
     assert other is not None
     assert one.path == other.path
     assert one in assigned
+
+
+# ------------------------------------------------------------------ order types
+
+TYPES = (
+    "pickup: kind=pickup, stage=processing; cod: payment=on_delivery, hold=call the buyer, flag=3;"
+    " express: method=Kurier, status=Processing, stage=processing, flag=7"
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, ""),
+        ({"kind": OrderKind.PICKUP, "payment": Payment.ON_DELIVERY}, "pickup"),
+        ({"payment": Payment.ON_DELIVERY}, "cod"),
+        ({"shipping_method": "Szybki KURIER 24"}, "express"),
+        ({"shipping_method": "Kurier", "raw_status": "on-hold"}, ""),
+    ],
+)
+def test_roa_18_an_order_belongs_to_the_first_type_whose_every_condition_it_meets(
+    changes: dict[str, Any], name: str
+) -> None:
+    types = order_types(TYPES)
+    assert isinstance(types, tuple)
+    found = type_of(an_order(**changes), types)
+    assert (found.name if found else "") == name
+
+
+def test_roa_18_a_type_says_first_stage_hold_and_flag_and_review_is_the_default() -> None:
+    types = order_types(TYPES)
+    assert isinstance(types, tuple)
+    said = [(one.name, one.stage, one.hold, one.flag) for one in types]
+    assert said == [
+        ("pickup", Stage.PROCESSING, "", 0),
+        ("cod", Stage.REVIEW, "call the buyer", 3),
+        ("express", Stage.PROCESSING, "", 7),
+    ]
+    assert order_types("") == order_types(" ; ") == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pickup",
+        "pickup:",
+        ": kind=pickup",
+        "a: colour=red",
+        "a: kind=boat",
+        "a: kind=",
+        "a: stage=shipped",
+        "a: flag=11",
+        "a: flag=3, flag=4",
+        "a: stage=processing, hold=wait",
+        "a: flag=3; a: flag=4",
+    ],
+)
+def test_roa_18_a_type_that_says_nothing_or_nonsense_is_refused(text: str) -> None:
+    answer = changed(ShopSettings(), "order_types", text)
+    assert isinstance(answer, Refused)
+    assert answer.code == "bad_setting"
+    assert answer.message.endswith((".", text))
+
+
+NOTHING_IN_ITS_WAY = {
+    "virtual": False,
+    "payable": True,
+    "after_sale": False,
+    "note": False,
+    "matched": True,
+    "first_import": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("facts", "settings", "stage"),
+    [
+        ({}, {}, Stage.PROCESSING),
+        ({"payable": False}, {}, Stage.REVIEW),
+        ({"after_sale": True}, {}, Stage.REVIEW),
+        ({"first_import": True}, {}, Stage.REVIEW),
+        ({"note": True}, {}, Stage.REVIEW),
+        ({"note": True}, {"note_gate": False}, Stage.PROCESSING),
+        ({"matched": False}, {}, Stage.PROCESSING),
+        ({"matched": False}, {"require_matched": True}, Stage.REVIEW),
+        ({}, {"semi_managed": True}, Stage.REVIEW),
+        ({}, {"semi_managed": True, "sender_name": "S", "sender_address": "A"}, Stage.PROCESSING),
+    ],
+)
+def test_roa_18_what_approve_would_refuse_waits_in_review_whatever_its_type(
+    facts: dict[str, Any], settings: dict[str, Any], stage: Stage
+) -> None:
+    given = {**NOTHING_IN_ITS_WAY, **facts}
+    birth = born(OrderStatus.OPEN, **given, settings=ShopSettings(**settings), first=Stage.PROCESSING)
+    assert (birth.stage, birth.status) == (stage, Status.OPEN)
+    assert born(OrderStatus.CANCELLED, **given, settings=ShopSettings(), first=Stage.PROCESSING).stage is Stage.CLOSED

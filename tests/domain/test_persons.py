@@ -8,6 +8,7 @@ from domain.persons import (
     is_lead,
     may_change,
     may_manage,
+    may_work_with,
     name_key,
     name_refusal,
     owner_refusal,
@@ -125,3 +126,27 @@ def test_the_owner_can_neither_step_down_nor_go_nor_be_somebody_who_is_gone() ->
         assert refused.code == "last_owner"
     assert owner_refusal(gone, person(Role.OWNER)) is None
     assert owner_refusal(owner, person(Role.OWNER, lead=True)) is None
+
+
+@pytest.mark.parametrize(
+    ("role", "lead", "worked_by", "allowed"),
+    [
+        (Role.OPERATOR, False, "", True),
+        (Role.OPERATOR, False, " , ", True),
+        (Role.OPERATOR, False, "lead", False),
+        (Role.OPERATOR, True, "lead", True),
+        (Role.OPERATOR, False, "Ola,  OPERATOR", True),
+        (Role.OPERATOR, True, "Ola", False),
+        (Role.ADMIN, False, "Ola", True),
+        (Role.OWNER, False, "lead", True),
+    ],
+)
+def test_roa_03_a_shops_orders_are_worked_by_whom_its_setting_names_and_always_by_owner_and_admins(
+    role: Role, lead: bool, worked_by: str, allowed: bool
+) -> None:
+    refused = may_work_with(person(role, lead=lead), "PL-Woo", worked_by)
+    assert (refused is None) is allowed
+    if refused is not None:
+        assert refused.code == "no_permission"
+        assert "PL-Woo" in refused.message
+        assert "worked_by" in refused.message

@@ -1,7 +1,10 @@
 """Backups by themselves: one a night, the right ones kept, a copy in a second place, and a word when that is old."""
 
 import asyncio
+import os
+import shutil
 import sqlite3
+import stat
 from collections.abc import AsyncIterator
 from contextlib import closing
 from itertools import pairwise
@@ -16,11 +19,11 @@ from pipeline.backing_up import back_up, last_night, nightly
 from pipeline.base import Pipeline
 from pipeline.checkup import checkup
 from pipeline.worker import Worker
-from store import accounts, backup
+from store import accounts
 from store import remembered as kept
-from store.backup import backup_file, made_at, superfluous
+from store.backup import backup_file, copy_to, made_at, superfluous
 from store.overview import overview
-from store.place import Place
+from store.place import Place, stamp
 from store.reader import Reader
 from store.remembered import Remembered
 from store.schema import Damaged
@@ -75,6 +78,32 @@ async def test_the_worker_makes_it_when_it_tidies_up(night: Pipeline) -> None:
     assert len(list(night.store.place.backups.glob("*.sqlite"))) == 1
 
 
+async def test_tidying_up_backs_up_before_it_erases_and_one_part_that_fails_stops_no_other(
+    night: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker, done = Worker(night), []
+
+    async def erase(p: Pipeline) -> None:
+        done.append(len(list(p.store.place.backups.glob("*.sqlite"))))
+
+    async def fails(*_about: Any) -> None:
+        raise RuntimeError("the disk hums")
+
+    monkeypatch.setattr("pipeline.erasing.daily", erase)
+    await worker._tidy()
+    assert done == [1], "people are erased after the night's backup was made"
+    monkeypatch.setattr("pipeline.backing_up.nightly", fails)
+    monkeypatch.setattr("pipeline.worker.fold_counters", fails)
+    monkeypatch.setattr(night.store, "checkpoint", fails)
+    await worker._tidy()
+    assert done == [1, 1]
+    assert [r.message.split(": ")[1] for r in caplog.records if "tidying" in r.message] == [
+        "back_up failed",
+        "fold failed",
+        "fails failed",
+    ]
+
+
 async def test_a_practice_database_is_not_backed_up(night: Pipeline) -> None:
     async with night.store.transaction() as tx:
         await accounts.mark_practice(tx)
@@ -84,7 +113,7 @@ async def test_a_practice_database_is_not_backed_up(night: Pipeline) -> None:
 
 def test_the_newest_and_one_a_week_for_eight_weeks_are_kept(tmp_path: Path) -> None:
     def name(days: int) -> Path:
-        return tmp_path / f"shop-{backup._stamp(1_790_000_000_000 - days * DAY)}.sqlite"
+        return tmp_path / f"shop-{stamp(1_790_000_000_000 - days * DAY)}.sqlite"
 
     files = [name(d) for d in range(120)]
     labelled = [tmp_path / "shop-20260101-000000-000-before-0004.sqlite", tmp_path / "other-20260101-000000-000.sqlite"]
@@ -151,14 +180,88 @@ async def test_without_a_second_place_the_doctor_says_what_that_means(night: Pip
     assert "backup_old" in await codes(night)
 
 
-async def test_a_damaged_original_makes_no_backup_and_is_remembered(night: Pipeline, monkeypatch: Any) -> None:
-    def damaged(*_about: Any) -> Path:
-        raise Damaged("page 7")
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Damaged("page 7"),
+        sqlite3.OperationalError("page 7 is locked"),
+        sqlite3.DatabaseError("page 7"),
+        OSError(28, "no room for page 7"),
+    ],
+)
+async def test_what_hinders_the_nights_backup_is_remembered_until_one_is_made(
+    night: Pipeline, monkeypatch: Any, trouble: Exception
+) -> None:
+    def hindered(*_about: Any) -> Path:
+        raise trouble
 
-    monkeypatch.setattr("store.backup.backup_file", damaged)
+    monkeypatch.setattr("store.backup.backup_file", hindered)
     assert not await nightly(night, "a")
     assert "page 7" in (await remembered(night)).failed
     assert "backup_failed" in await codes(night)
+    monkeypatch.undo()
+    assert await nightly(night, "a")
+    assert (await remembered(night)).failed == ""
+    assert "backup_failed" not in await codes(night)
+
+
+async def test_what_cannot_be_thinned_out_hinders_neither_the_backup_nor_its_copy(
+    night: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "second").mkdir()
+    async with night.store.transaction() as tx:
+        await kept.remember(tx, second=str(tmp_path / "second"))
+
+    def stuck(folder: Path, *_about: Any) -> list[Path]:
+        raise PermissionError(1, "not yours", str(folder))
+
+    monkeypatch.setattr("store.backup.thin_out", stuck)
+    made = await back_up(night)
+    assert made.file.exists()
+    assert made.second is not None
+    assert made.second.exists()
+    assert made.trouble == f"{made.file.parent}: not yours; {made.second.parent}: not yours"
+    assert (await remembered(night)).failed == made.trouble
+    assert not (await remembered(night)).copy_old(night.clock())
+
+
+def test_a_copy_in_a_place_that_others_use_is_private_at_once_and_goes_through_no_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, second, victim = tmp_path / "b.sqlite", tmp_path / "second", tmp_path / "victim"
+    file.write_bytes(b"books")
+    victim.write_bytes(b"mine")
+    second.mkdir()
+    # Whoever may write there too lays links under every name that can be foreseen.
+    (second / file.name).symlink_to(victim)
+    (second / f".{file.name}.part").symlink_to(victim)
+    modes: list[int] = []
+    copying = shutil.copyfileobj
+
+    def watched(source: Any, target: Any, *about: Any) -> None:
+        modes.append(stat.S_IMODE(os.fstat(target.fileno()).st_mode))
+        copying(source, target, *about)
+
+    monkeypatch.setattr("shutil.copyfileobj", watched)
+    mask = os.umask(0)
+    try:
+        made = copy_to(file, second)
+    finally:
+        os.umask(mask)
+    assert modes == [0o600]
+    assert not made.is_symlink()
+    assert stat.S_IMODE(made.stat().st_mode) == 0o600
+    assert (made.read_bytes(), victim.read_bytes()) == (b"books", b"mine")
+
+
+def test_half_a_copy_keeps_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "b.sqlite"
+    file.write_bytes(b"books")
+    (tmp_path / "second").mkdir()
+    monkeypatch.setattr("shutil.copyfileobj", lambda source, target, *_about: target.write(source.read(2)))
+    with pytest.raises(OSError, match="read back"):
+        copy_to(file, tmp_path / "second")
+    assert list((tmp_path / "second").iterdir()) == []
 
 
 def test_a_copy_of_a_damaged_file_keeps_no_name(sqlite_place: Place) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from connectors.shops.woocommerce import WooCommerce
 from connectors.simulated.launch import Twin
 from domain.clock import HOUR, MINUTE, day_of, day_start, next_time
 from domain.results import Refused
@@ -88,6 +90,16 @@ async def _proved(place: Place, twin: Twin, folder: Path) -> AsyncIterator[Prove
             await tx.run("UPDATE shop SET connected_at = connected_at - :d", d=60 * DAY_S * 1000)
         assert await made.sync() == ""
         yield made
+
+
+@pytest.fixture
+def platform_lists(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let the shop's platform be one that can, or cannot, list its orders."""
+
+    def change(can: bool) -> None:
+        monkeypatch.setattr(WooCommerce, "declaration", structs.replace(WooCommerce.declaration, lists_orders=can))
+
+    return change
 
 
 @pytest.fixture
@@ -441,3 +453,22 @@ async def test_the_hour_of_the_night_is_a_setting_and_empty_means_never(shop: Pr
     assert await shop.value("SELECT enabled FROM sync_task WHERE kind = 'reconcile'") == 0
     await shop.configure(reconcile_at="03:00")
     assert await shop.value("SELECT enabled FROM sync_task WHERE kind = 'reconcile'") == 1
+
+
+async def test_a_platform_that_cannot_list_is_not_tried_again_and_shown_as_unprovable(
+    shop: Proved, platform_lists: Any
+) -> None:
+    platform_lists(False)
+    assert await sync_now(shop.p, shop.shop_id, ("reconcile",)) == {"reconcile": ""}
+    (row,) = await shop.fetch("SELECT * FROM sync_task WHERE kind = 'reconcile'")
+    assert (row["code"], row["fails"]) == ("", 0)
+    assert row["due_at"] > shop.p.clock() + 5 * 60_000
+    asked = await completeness.prove(shop.p, shop.shop_id, [shop.yesterday])
+    assert isinstance(asked, Refused)
+    assert asked.code == "cannot_list"
+    (shown,) = await proof_views.listing(shop.p.store)
+    assert (shown.day, shown.code, shown.complete) == ("", "cannot_list", False)
+    assert (await proof_views.open_ones(shop.p.store)).unproved == 0
+    platform_lists(True)
+    assert (await shop.proof()).complete
+    assert [one.day for one in await proof_views.listing(shop.p.store)] == [shop.yesterday.isoformat()]

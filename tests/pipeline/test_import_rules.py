@@ -1,5 +1,6 @@
 """RO App's import rules on a real shop: what comes in, what is left out and why, and what is frozen once it was sent."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,10 +9,14 @@ import pytest
 from connectors import registry
 from connectors.simulated.launch import Twin
 from domain.clock import DAY, months_before, to_datetime
+from domain.enums import Stage
 from domain.facts import ShopFacts
+from domain.results import Refused
 from domain.settings import ShopSettings
-from pipeline import abnormal
+from pipeline import abnormal, persons, setup
+from pipeline.commands import preview, run
 from pipeline.sync import policy_of, writes_delivery
+from pipeline.undo import target_of
 from store import quarantined
 from store.place import Place
 from tests.conftest import World
@@ -42,15 +47,64 @@ async def test_roa_01_every_order_made_after_connecting_comes_in_once_whatever_i
     assert await shop.value("SELECT count(*) FROM shipment") == len(made)
 
 
+GENERAL = (frozenset[str](), False, True)
+OWN_RULES = {
+    "cartum": (frozenset({"3"}), False, True),
+    "shopify": (frozenset({"fulfilled", "cancelled", "refunded"}), False, True),
+    "woocommerce": (frozenset({"completed", "cancelled", "refunded", "failed", "trash"}), True, False),
+}
+"""Platform → what the first import leaves out, whether a contact is asked for, whether delivery becomes a comment."""
+
+
 def test_roa_02_the_general_rules_hold_for_every_platform_that_has_no_own() -> None:
     for platform in registry.names("shop"):
-        declaration = registry.shop(platform).declaration
-        facts = ShopFacts(1, "x", platform, "UTC", True, ShopSettings(), declaration.capabilities)
+        capabilities = registry.shop(platform).declaration.capabilities
+        facts = ShopFacts(1, "x", platform, "UTC", True, ShopSettings(), capabilities)
         policy = policy_of(facts, "PLN", 100 * DAY)
-        own = platform == "woocommerce"
-        assert policy.require_contact is own
-        assert bool(policy.first_import_excludes) is (own or bool(declaration.first_import_excludes))
-        assert writes_delivery(facts) is declaration.delivery_comment is not own
+        found = (policy.first_import_excludes, policy.require_contact, writes_delivery(facts))
+        assert found == OWN_RULES.get(platform, GENERAL), platform
+
+
+async def test_roa_03_only_who_has_the_permission_works_with_a_shops_imported_orders_and_all_may_look(
+    shop_on_each: Shop,
+) -> None:
+    shop = shop_on_each
+    assert not isinstance(await persons.first_owner(shop.p, "Anna"), Refused)
+    for name, lead in (("Jan", False), ("Ewa", True)):
+        assert not isinstance(await persons.add(shop.p, name, "operator", lead, "Anna"), Refused)
+    one, two = shop.make({}, {})
+    broken = shop.make({"line_items": [{"sku": "NB-A5", "quantity": 1.5}]})
+    await shop.sync()
+    first, second = [await shop.shipment_of(o) for o in (one, two)]
+
+    def code(answer: object) -> str:
+        return answer.code if isinstance(answer, Refused) else ""
+
+    async def refusals(who: str, command: str, ids: list[int], **arguments: object) -> set[str]:
+        seen = await preview(shop.p, command, ids, arguments, who)
+        report = await run(shop.p, command, ids, arguments, who)
+        if command != "merge":
+            assert {r.code for r in seen.refused} == {r.code for r in report.refused}
+        return {r.code for r in report.refused}
+
+    assert await refusals("Jan", "hold", [first], reason="x") == set()
+    # Who works with the shop is said by those who look after people, and by nobody else.
+    assert code(await setup.set_shop(shop.p, shop.shop_id, {"worked_by": "Jan"}, {}, "Ewa")) == "not_allowed"
+    assert not isinstance(await setup.set_shop(shop.p, shop.shop_id, {"worked_by": "Ewa"}, {}, "Anna"), Refused)
+    for command, arguments in (("release", {}), ("approve", {}), ("flag", {"colour": 3}), ("merge", {})):
+        assert await refusals("jan", command, [first, second], **arguments) == {"no_permission"}
+    last = await target_of(shop.p, "Jan")
+    assert not isinstance(last, Refused)
+    undone = await run(shop.p, "undo", [first], {"batch_id": last.id}, "Jan")
+    assert [r.code for r in undone.refused] == ["no_permission"]
+    assert code(await setup.set_shop(shop.p, shop.shop_id, {"currency": "any"}, {}, "Jan")) == "no_permission"
+    assert code(await setup.unbind_shop(shop.p, shop.shop_id, "Jan")) == "no_permission"
+    assert code(await setup.cut_over(shop.p, shop.shop_id, "ship_these", "Jan")) == "no_permission"
+    _done, refused = await abnormal.repush(shop.p, None, "Jan")
+    assert [r.code for _i, r in refused] == ["no_permission"], broken
+    assert (await shop.shown(first))["lines"]
+    assert await refusals("Ewa", "release", [first]) == set()
+    assert await refusals("Anna", "approve", [first, second]) == set()
 
 
 async def test_roa_04_number_date_customer_goods_and_amount_arrive_unaltered(shop: Shop) -> None:
@@ -319,6 +373,49 @@ async def test_roa_19_completed_is_never_sent_before_the_goods_are_written_off_a
     there = world.there(order)
     assert (there["status"], there["times_completed"]) == ("completed", 1)
     assert len([t for t in there["tracking"] if "note_id" in t]) == 1
+
+
+async def test_roa_18_the_first_status_of_an_order_comes_from_its_type_and_only_the_first(shop_on_each: Shop) -> None:
+    shop = shop_on_each
+    await shop.sync()
+    await shop.configure(
+        order_types="cod: payment=on_delivery, hold=call first, flag=4; courier: method=express, stage=processing"
+    )
+    courier = {
+        "shipping_lines": [
+            {"method_id": "flat_rate", "method_title": "Express 24", "total": "0.00", "total_tax": "0.00", "taxes": []}
+        ]
+    }
+    plain, cod, fast, unpaid = shop.make({}, {"case": "cod"}, courier, {**courier, "case": "pending"})
+    await shop.sync()
+
+    async def seen(order: int) -> tuple[str, str, str, int]:
+        row = (
+            await shop.fetch(
+                "SELECT stage, status, hold_reason, mark FROM shipment WHERE id = :i", i=await shop.shipment_of(order)
+            )
+        )[0]
+        return Stage(row["stage"]).word, row["status"], row["hold_reason"], row["mark"]
+
+    expected = {
+        plain: ("review", "open", "", 0),
+        cod: ("review", "open", "call first", 4),
+        fast: ("processing", "open", "", 0),
+        unpaid: ("review", "open", "", 0),
+    }
+    assert {o: await seen(o) for o in expected} == expected
+    born_of = {}
+    for order in expected:
+        first = (await shop.shown(await shop.shipment_of(order)))["events"][0]
+        born_of[order] = json.loads(first["data"]).get("order_type")
+    assert born_of == {plain: None, cod: "cod", fast: "courier", unpaid: "courier"}
+    await shop.do("release", [await shop.shipment_of(cod)])
+    await shop.configure(order_types="all: stage=review, flag=9, hold=later")
+    for order in expected:
+        shop.change(order, "address", address={"address_1": "ul. Nowa Linijka 7"})
+    await shop.sync()
+    assert await seen(cod) == ("review", "open", "", 4)
+    assert await seen(fast) == ("processing", "open", "", 0)
 
 
 # ------------------------------------------------------------------ customers

@@ -7,16 +7,19 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from connectors.simulated.launch import Twin
 from domain.clock import now
+from domain.results import Refused
 from pipeline import setup, stocktaking
 from pipeline.base import Pipeline
 from pipeline.demo_books import compare
 from pipeline.worker import Worker
-from store import batches
+from store import batches, leases, remembered
+from store import restore as restore_module
 from store.backup import backup_file
 from store.doctor import examine
 from store.place import Place
@@ -318,8 +321,139 @@ async def test_a_damaged_database_is_put_aside_as_it_is_and_replaced(lost: World
     assert len(await open_ids(lost)) == ORDERS
 
 
+async def noted(place: Place, word: str, *, also: Path | None = None) -> None:
+    """A word in a database; `also`: a place whose files are copied before the WAL is written back."""
+    p = await Pipeline.open(place)
+    async with p.store.transaction() as tx:
+        await remembered.note(tx, "word", word)
+    if also is not None:
+        await asyncio.to_thread(shutil.copytree, str(place.file and place.file.parent), also)
+    await p.aclose()
+
+
+def word_in(file: Path) -> str:
+    with closing(sqlite3.connect(file)) as connection:
+        return str(connection.execute("SELECT value FROM meta WHERE key = 'word'").fetchone()[0])
+
+
+@pytest.fixture
+async def replaced(sqlite_place: Place, tmp_path: Path) -> tuple[Place, Path]:
+    """A database that a killed program left with its last word in the WAL alone; and an earlier backup of it."""
+    await noted(sqlite_place, "early")
+    copy = await asyncio.to_thread(backup_file, sqlite_place, now, "", tmp_path / "copy")
+    await noted(sqlite_place, "late", also=tmp_path / "left")
+    place = Place("", tmp_path / "left" / "test.sqlite", sqlite_place.key_file, tmp_path / "left" / "backups")
+    assert place.file is not None
+    assert wal_of(place.file).stat().st_size > 0
+    return place, copy
+
+
+def wal_of(file: Path) -> Path:
+    return Path(f"{file}-wal")
+
+
+def beside(file: Path) -> list[str]:
+    return sorted(f.name for f in file.parent.iterdir() if f.name.startswith(f"{file.name}-"))
+
+
+async def test_at_the_swap_the_old_file_is_whole_alone_and_nothing_is_beside_it_to_be_read_into_the_new_one(
+    replaced: tuple[Place, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, copy = replaced
+    assert place.file is not None
+    seen: list[tuple[list[str], str]] = []
+    rename = Path.replace
+
+    def look(fresh: Path, to: Path) -> Path:
+        if to == place.file:
+            alone = shutil.copyfile(to, to.with_name("alone"))
+            seen.append((beside(to), word_in(alone)))
+            with pytest.raises(sqlite3.OperationalError, match="locked"), sqlite3.connect(to, timeout=0) as other:
+                other.execute("UPDATE meta SET value = 'lost' WHERE key = 'word'")
+            with closing(sqlite3.connect(to, timeout=0)) as other, pytest.raises(sqlite3.OperationalError):
+                other.execute("PRAGMA journal_mode=WAL")
+        return rename(fresh, to)
+
+    monkeypatch.setattr(Path, "replace", look)
+    made = await restore(place, copy, now, replace=True)
+    assert isinstance(made, Restored)
+    assert seen == [([], "late")]
+    assert made.kept is not None
+    assert (word_in(place.file), word_in(made.kept)) == ("early", "late")
+
+
+async def test_who_began_to_work_while_the_copy_was_made_ready_is_not_pulled_from(
+    replaced: tuple[Place, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, copy = replaced
+    made_fit = restore_module._made_fit
+
+    async def meanwhile(*about: Any) -> Any:
+        p = await Pipeline.open(place)
+        async with p.store.transaction() as tx:
+            await leases.beat(tx, "packing-2|1|1|x", now(), "0.0.9", "terminal")
+        await p.aclose()
+        return await made_fit(*about)
+
+    monkeypatch.setattr("store.restore._made_fit", meanwhile)
+    answer = await restore(place, copy, now, replace=True)
+    assert isinstance(answer, Refused)
+    assert (answer.code, "packing-2" in answer.message) == ("others_connected", True)
+    assert place.file is not None
+    assert word_in(place.file) == "late"
+    assert not list(place.file.parent.glob(".*"))
+
+
+async def test_who_has_the_file_open_without_a_word_is_found_by_its_lock(replaced: tuple[Place, Path]) -> None:
+    place, copy = replaced
+    assert place.file is not None
+    with closing(sqlite3.connect(place.file)) as somebody:
+        somebody.execute("SELECT count(*) FROM meta").fetchone()
+        answer = await restore(place, copy, now, replace=True)
+        assert isinstance(answer, Refused)
+        assert (answer.code, str(place.file) in answer.message) == ("others_connected", True)
+    assert word_in(place.file) == "late"
+    assert isinstance(await restore(place, copy, now, replace=True), Restored)
+
+
+async def test_a_database_that_came_meanwhile_is_not_replaced(
+    replaced: tuple[Place, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place("", tmp_path / "new" / "test.sqlite", tmp_path / "key", tmp_path / "new" / "backups")
+    made_fit = restore_module._made_fit
+
+    async def meanwhile(*about: Any) -> Any:
+        await noted(place, "mine")
+        return await made_fit(*about)
+
+    monkeypatch.setattr("store.restore._made_fit", meanwhile)
+    answer = await restore(place, replaced[1], now)
+    assert isinstance(answer, Refused)
+    assert answer.code == "database_there"
+    assert place.file is not None
+    assert word_in(place.file) == "mine"
+
+
+async def test_a_damaged_file_is_put_aside_with_what_lies_beside_it_and_a_lone_wal_is_not_read_into_the_new_one(
+    replaced: tuple[Place, Path],
+) -> None:
+    place, copy = replaced
+    assert place.file is not None
+    wal = wal_of(place.file).read_bytes()
+    await asyncio.to_thread(place.file.write_bytes, b"nothing that could be read " * 400)
+    made = await restore(place, copy, now, replace=True)
+    assert isinstance(made, Restored)
+    assert made.kept is not None
+    assert wal_of(made.kept).read_bytes() == wal
+    assert (word_in(place.file), beside(place.file)) == ("early", [])
+    place.file.unlink()
+    wal_of(place.file).write_bytes(wal)
+    assert isinstance(await restore(place, copy, now), Restored)
+    assert (word_in(place.file), beside(place.file)) == ("early", [])
+
+
 @pytest.mark.parametrize("at", ["taken", "fit", "aside"])
-async def test_a_restore_that_is_stopped_leaves_the_old_books_or_none_and_can_be_done_again(
+async def test_a_restore_that_is_stopped_leaves_the_old_books_and_can_be_done_again(
     lost: World, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
     copy = await backed_up(lost)
@@ -334,24 +468,20 @@ async def test_a_restore_that_is_stopped_leaves_the_old_books_or_none_and_can_be
         raise PowerCut
 
     if at == "aside":
-        # The old files are gone, the new one has not its name yet.
         rename = Path.replace
-        monkeypatch.setattr(Path, "replace", lambda f, to: cut() if f.name.endswith("restoring") else rename(f, to))
+        monkeypatch.setattr(Path, "replace", lambda f, to: cut() if f.name == "fresh.sqlite" else rename(f, to))
     else:
-        monkeypatch.setattr({"taken": "store.restore._made_fit", "fit": "store.restore._set_aside"}[at], cut)
+        monkeypatch.setattr({"taken": "store.restore._made_fit", "fit": "store.restore._swap"}[at], cut)
     with pytest.raises(PowerCut):
         await restore(place, copy, now, replace=True)
     monkeypatch.undo()
     assert place.file is not None
-    if at == "aside":
-        assert not place.file.exists()
-        assert list(place.backups.glob("*before-restore.sqlite"))
-    else:
-        again = await Pipeline.open(place)
-        async with again.store.reading() as tx:
-            assert await tx.value("SELECT count(*) FROM shipment WHERE stage = 2") == 1
-        await again.aclose()
-    assert not list(place.file.parent.glob(".*restoring*"))
+    assert len(list(place.backups.glob("*before-restore.sqlite"))) == (at == "aside")
+    again = await Pipeline.open(place)
+    async with again.store.reading() as tx:
+        assert await tx.value("SELECT count(*) FROM shipment WHERE stage = 2") == 1
+    await again.aclose()
+    assert not list(place.file.parent.glob(".*"))
     assert isinstance(await restore(place, copy, now, replace=True), Restored)
     lost.p = await Pipeline.open(place)
     assert await lost.value("SELECT count(*) FROM shipment WHERE stage = 1") == ORDERS

@@ -1,17 +1,26 @@
 """Database files: private, migrated with a backup, refused when newer or damaged; secrets sealed to their place."""
 
 import asyncio
+import os
+import signal
 import sqlite3
 import stat
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from domain.clock import now
-from store import accounts
+from domain.clock import HOUR, now
+from pipeline.checkup import examine_place
+from store import accounts, files
 from store.backup import backup_file
-from store.place import BadPlace, Place, find
+from store.place import BadPlace, Place, find, newest_backup, stamp
+from store.reader import Reader, Watch
+from store.restore import Restored, restore
+from store.salvage import Salvaged, salvage
 from store.schema import HEAD, Damaged, TooNew, revision_of
 from store.sealing import KeyMissing, Sealer, WrongKey
 from store.upgrade import open_store, upgrade
@@ -85,8 +94,144 @@ async def test_a_backup_is_whole_private_and_made_while_somebody_writes(sqlite_p
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with sqlite3.connect(copy) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-    assert not list(sqlite_place.backups.glob("*.part"))
+    assert list(sqlite_place.backups.iterdir()) == [copy]
     await store.close()
+
+
+def names_in(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir()}
+
+
+def installs(file: Path) -> list[tuple[str, ...]]:
+    with closing(sqlite3.connect(file)) as connection:
+        return connection.execute("SELECT value FROM meta WHERE key = 'install'").fetchall()
+
+
+@pytest.mark.parametrize("name", ["box #3", "who?mode=rwc", "100%23", "a&b;c"])
+async def test_a_name_that_means_something_in_an_address_is_a_name_everywhere(tmp_path: Path, name: str) -> None:
+    home = tmp_path / name
+    place = Place("", home / f"{name}.sqlite", tmp_path / "key", home / "backups")
+    assert place.file is not None
+    store = await open_store(place)
+    async with store.transaction() as tx:
+        code = await accounts.install_code(tx)
+    async with Reader(place) as reader:
+        assert await reader.fetch("SELECT value FROM meta WHERE key = 'install'") == [{"value": code}]
+    with Watch(place) as watch:
+        assert not watch.changed()
+    await store.close()
+    assert revision_of(place) == HEAD
+    copy = backup_file(place, now)
+    assert installs(copy) == [(code,)]
+    saved = await salvage(place, home / f"{name} saved.sqlite", now)
+    assert isinstance(saved, Salvaged)
+    assert installs(saved.file) == [(code,)]
+    made = await restore(place, copy, now, replace=True, nothing_since=True)
+    assert isinstance(made, Restored)
+    assert made.kept is not None
+    assert installs(place.file) == installs(made.kept) == [(code,)]
+    assert names_in(tmp_path) == {name}
+    assert names_in(home) == {place.file.name, saved.file.name, "backups"}
+
+
+def of_another_program(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE orders (id)")
+
+
+def without_its_orders(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num)")
+        connection.execute("INSERT INTO alembic_version VALUES ('0001')")
+        connection.commit()
+
+
+@pytest.mark.parametrize("made", [Path.touch, of_another_program, without_its_orders])
+async def test_what_holds_no_database_of_ours_is_neither_a_backup_nor_restored(
+    sqlite_place: Place, tmp_path: Path, made: Any
+) -> None:
+    await (await open_store(sqlite_place)).close()
+    assert sqlite_place.file is not None
+    before = installs(sqlite_place.file)
+    made(tmp_path / "other.sqlite")
+    other = Place("", tmp_path / "other.sqlite", tmp_path / "key", tmp_path / "b")
+    with pytest.raises(Damaged):
+        backup_file(other, now)
+    assert list(other.backups.iterdir()) == []
+    with pytest.raises(Damaged):
+        await restore(sqlite_place, tmp_path / "other.sqlite", now, replace=True)
+    assert installs(sqlite_place.file) == before
+    with pytest.raises(Damaged, match="not there"):
+        await restore(sqlite_place, tmp_path / "nowhere", now, replace=True)
+
+
+async def test_the_newest_backup_is_told_by_the_names_that_backups_have(sqlite_place: Place) -> None:
+    assert newest_backup(sqlite_place) is None
+    await (await open_store(sqlite_place)).close()
+    at = now()
+    backup_file(sqlite_place, lambda: at - HOUR, "before-0004")
+    assert newest_backup(sqlite_place) == at - HOUR
+    (sqlite_place.backups / "mine.sqlite").touch()
+    for name in ("x-" + stamp(at), "test-99999999-999999-999", "test-" + stamp(at) + "-copy.bak"):
+        (sqlite_place.backups / f"{name}.sqlite").touch()
+    assert newest_backup(sqlite_place) == at - HOUR
+    backup_file(sqlite_place, lambda: at)
+    assert newest_backup(sqlite_place) == at
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from store.files import new_file, scratch, temporary
+home, backups = map(Path, sys.argv[1:])
+with scratch(home, "unpacked") as folder:
+    new_file(folder / "key").write(b"k")
+    new_file(temporary(backups, "backup")).write(b"b")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_command_left_is_named_by_the_doctor_and_swept_by_the_next_one(sqlite_place: Place) -> None:
+    async def create() -> None:
+        await (await open_store(sqlite_place)).close()
+
+    asyncio.run(create())
+    assert sqlite_place.file is not None
+    home = sqlite_place.file.parent
+    copy = backup_file(sqlite_place, now)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(home), str(copy.parent)], timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    left = [*home.glob(".*"), *copy.parent.glob(".*")]
+    assert len(left) == 2
+    mine = files.temporary(home, "unpacked")
+    mine.mkdir()
+    named = [c["where"] for c in asyncio.run(examine_place(sqlite_place))["checks"] if c["code"] == "left_behind"]
+    assert sorted(named) == sorted(map(str, left)), "what a living process makes is not left behind"
+    backup_file(sqlite_place, now)
+    assert list(copy.parent.glob(".*")) == []
+    with files.scratch(home, "portable") as folder:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert sorted(home.glob(".*")) == sorted([mine, folder])
+    assert list(home.glob(".*")) == [mine]
+
+
+def test_a_new_file_is_private_whatever_the_mask_and_goes_through_no_link(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    (tmp_path / "link").symlink_to(victim)
+    with pytest.raises(FileExistsError):
+        files.write_new(tmp_path / "link", b"x")
+    mask = os.umask(0)
+    try:
+        with files.new_file(tmp_path / "new") as file:
+            assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o600
+            file.write(b"x")
+        files.put_file(tmp_path / "link", b"put")
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "link").lstat().st_mode) == 0o600
+    assert (victim.read_bytes(), (tmp_path / "link").read_bytes()) == (b"mine", b"put")
+    assert {f.name for f in tmp_path.iterdir()} == {"victim", "link", "new"}
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://", "sqlite:///:memory:"])

@@ -5,6 +5,7 @@ import stat
 import struct
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,35 @@ def test_what_is_none_of_ours_is_said_to_be_none(tmp_path: Path) -> None:
     assert not is_portable(tmp_path / "x")
     with pytest.raises(NotPortable, match="no portable"):
         unpack(tmp_path / "x", tmp_path / "in", SECRET)
+
+
+@pytest.mark.parametrize("name", ["../evil", "in/../../evil", "/evil", "a/b/evil", "//evil", ".", "in/.."])
+def test_what_names_a_place_elsewhere_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(portable, "_COST", 2**14)
+    made = pack(tmp_path / "books.shipdeck", {"key": b"k", name: b"evil"}, SECRET)
+    with pytest.raises(NotPortable):
+        unpack(made, tmp_path / "deep" / "in", SECRET)
+    assert [f for f in tmp_path.rglob("*") if f.is_file()] == [made]
+
+
+def test_a_link_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portable, "_COST", 2**14)
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+
+    def link(tar: tarfile.TarFile, name: str, _content: Path | bytes) -> None:
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = tarfile.SYMTYPE, str(victim)
+        tar.addfile(info)
+
+    monkeypatch.setattr(portable, "_add", link)
+    made = pack(tmp_path / "books.shipdeck", {"key": b""}, SECRET)
+    with pytest.raises(NotPortable):
+        unpack(made, tmp_path / "in", SECRET)
+    assert victim.read_bytes() == b"mine"
+    assert not (tmp_path / "in").exists()
 
 
 def test_memory_stays_flat_however_large_the_books_are(tmp_path: Path) -> None:

@@ -49,7 +49,9 @@ def tables_of(file: Path) -> dict[str, set[tuple[object, ...]]]:
         names = [
             r[0]
             for r in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            if not r[0].startswith(("sqlite_", "buyer_words", "alembic", "lease", "worker", "stage_count"))
+            if not r[0].startswith(
+                ("sqlite_", "buyer_words", "alembic", "lease", "worker", "stage_count", "stock_change", "stock_push")
+            )
         ]
         return {n: set(connection.execute(f"SELECT * FROM {n}")) for n in names}
 
@@ -59,7 +61,7 @@ async def saved(place: Place, target: Path) -> Salvaged:
     made = await salvage(place, target, now)
     assert isinstance(made, Salvaged), made
     assert hashlib.sha256(file_of(place).read_bytes()).digest() == before
-    assert not list(target.parent.glob("shipdeck-salvage-*"))
+    assert not list(target.parent.glob(".shipdeck-*"))
     return made
 
 

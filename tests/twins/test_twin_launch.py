@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.simulated.launch import Twin
+from connectors.simulated.launch import Twin, TwinFailed
 
 _ELSEWHERE = """
 import argparse
@@ -85,3 +85,24 @@ def test_help_shows_the_twins_own_options() -> None:
     assert ended.returncode == 0
     assert "--no-orderby-modified" in ended.stdout
     assert "--port" in ended.stdout
+
+
+def test_a_twin_begins_anew_in_the_same_process_with_other_options() -> None:
+    with Twin("woocommerce", orders=3, plain=True, seed=5) as twin:
+        before, url, pid = dict(twin.hello), twin.url, twin.pid
+        assert len(twin.admin("GET", "orders")) == 3
+        twin.admin("POST", "faults", {"rate": 1})
+        assert twin.anew(orders=1, plain=True, seed=6) is twin
+        assert (twin.url, twin.pid, twin.lives) == (url, pid, 2)
+        assert twin.hello["consumer_key"] != before["consumer_key"]
+        assert len(twin.admin("GET", "orders")) == 1
+        assert sum(twin.admin("GET", "calls")["calls"].values()) == 0
+        with pytest.raises(TwinFailed):
+            twin.admin("GET", "anew")
+
+
+def test_the_back_door_is_asked_again_after_it_refused() -> None:
+    with Twin("woocommerce", orders=1, plain=True) as twin:
+        with pytest.raises(TwinFailed):
+            twin.admin("GET", "nonsense")
+        assert len(twin.admin("GET", "orders")) == 1

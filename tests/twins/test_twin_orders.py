@@ -1,12 +1,17 @@
 """Writing to the simulated shop and what its back door shows (WooCommerce reference §3–§7)."""
 
+import hmac
 import json
+import threading
+from base64 import b64encode
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 from conftest import Shop, send
 
-from connectors.simulated.cases import CASES, POISON
+from connectors.simulated.cases import CASES, ODD, POISON
 from connectors.simulated.launch import Twin
 
 
@@ -148,7 +153,7 @@ def test_a_silent_change_and_a_deletion(shop: Shop) -> None:
     assert shop.get(f"/orders/{order}").status == 404
 
 
-@pytest.mark.parametrize("case", [*CASES, *POISON])
+@pytest.mark.parametrize("case", [*CASES, *POISON, *ODD])
 def test_every_case_is_listed_and_shown_at_the_back_door(shop: Shop, case: str) -> None:
     (order,) = shop.create({"case": case})
     assert shop.get("/orders", include=order, search="").ids == [order]
@@ -212,3 +217,80 @@ def test_fulfilments_and_shipment_tracking_when_the_shop_has_them() -> None:
         assert {"number": "SIM0000000055", "meta_key": "_wc_shipment_tracking_items"} in _seen(shop, order["id"])[
             "tracking"
         ]
+
+
+def test_what_the_shop_has_is_told_by_the_indexes_of_its_routes() -> None:
+    with Twin("woocommerce", orders=0, fulfillments=True) as one, Twin("woocommerce", orders=0) as none:
+        routes = Shop(one).get("").json["routes"]
+        assert any(route.endswith("/fulfillments") for route in routes)
+        assert not any(route.endswith("/fulfillments") for route in Shop(none).get("").json["routes"])
+        path = "/wp-json/wc-shipment-tracking/v3"
+        reply = send(none.url, "GET", Shop(none).signed("GET", path), {}, None)
+        assert (reply.status, reply.code) == (404, "rest_no_route")
+    with Twin("woocommerce", orders=0, shipment_tracking=True) as two:
+        reply = send(two.url, "GET", Shop(two).signed("GET", path), {}, None)
+        assert reply.json["namespace"] == "wc-shipment-tracking/v3"
+
+
+def test_an_updated_fulfilment_keeps_only_what_it_was_given() -> None:
+    with Twin("woocommerce", orders=1, plain=True, fulfillments=True) as twin:
+        shop = Shop(twin)
+        order = shop.get("/orders").json[0]
+        path = f"/orders/{order['id']}/fulfillments"
+        items = {"key": "_items", "value": [{"item_id": order["line_items"][0]["id"], "qty": 1}]}
+        number = {"key": "_tracking_number", "value": "SIM0000000066"}
+        made = shop.call("POST", path, body={"meta_data": [items, number]}).json
+        assert (made["status"], made["is_fulfilled"]) == ("unfulfilled", False)
+        assert _seen(shop, order["id"])["tracking"][-1]["number"] == "SIM0000000066"
+        shop.call("PUT", f"{path}/{made['id']}", body={"is_fulfilled": True, "meta_data": [items]})
+        [kept] = shop.get(path).json
+        assert (kept["status"], [meta["key"] for meta in kept["meta_data"]]) == ("fulfilled", ["_items"])
+        for bad in ([{"item_id": "5", "qty": 1}], [{"item_id": 5, "qty": 0}], ["x"], "text"):
+            reply = shop.call("POST", path, body={"meta_data": [{"key": "_items", "value": bad}]})
+            assert (reply.status, reply.code) == (400, 0)
+
+
+class Inbox(BaseHTTPRequestHandler):
+    """Keeps what was delivered; answers `status`."""
+
+    heard: SimpleQueue[tuple[dict[str, str], bytes]] = SimpleQueue()
+    status = 200
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.heard.put(({name.lower(): value for name, value in self.headers.items()}, body))
+        self.send_response(self.status)
+        self.end_headers()
+
+    def log_message(self, *_words: object) -> None:
+        """Nothing to say."""
+
+
+def test_webhooks_are_signed_begin_with_a_ping_and_end_where_nobody_takes_them(shop: Shop) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Inbox)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/shop/A"
+    hook = {"topic": "order.updated", "delivery_url": url, "secret": "s3"}
+    made = shop.call("POST", "/webhooks", body=hook)
+    assert (made.status, "secret" in made.json) == (201, False)
+    headers, body = Inbox.heard.get(timeout=5)
+    assert (body, headers.get("x-wc-webhook-signature")) == (f"webhook_id={made.json['id']}".encode(), None)
+    (order,) = shop.create({})
+    shop.call("PUT", f"/orders/{order}", body={"status": "completed"})
+    headers, body = Inbox.heard.get(timeout=5)
+    assert headers["x-wc-webhook-signature"] == b64encode(hmac.new(b"s3", body, "sha256").digest()).decode()
+    assert (json.loads(body)["id"], headers["x-wc-webhook-topic"]) == (order, "order.updated")
+    Inbox.status = 500
+    for n in range(6):
+        shop.call("PUT", f"/orders/{order}", body={"customer_note": str(n)})
+        if n < 5:
+            Inbox.heard.get(timeout=5)
+    path = f"/webhooks/{made.json['id']}"
+    assert shop.get(path).json["status"] == "disabled"
+    assert Inbox.heard.empty()
+    assert shop.call("DELETE", path, {"force": "true"}).status == 200
+    assert [one["id"] for one in shop.get("/webhooks").json] == []
+    for bad in ({**hook, "topic": "x"}, {**hook, "delivery_url": "ftp://x"}):
+        assert shop.call("POST", "/webhooks", body=bad).status == 400
+    server.shutdown()
+    server.server_close()

@@ -314,6 +314,8 @@ REASONS: dict[str, str] = {
     "shipped_elsewhere": _("shipped elsewhere"),
     "check_failed": _("not checked"),
     "viewer_only": _("may only look"),
+    "no_permission": _("others work there"),
+    "unconfirmed": _("unconfirmed"),
     "not_undoable": _("no undo for it"),
     "already_sent": _("sent already"),
     "printed": _("on paper"),

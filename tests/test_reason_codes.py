@@ -14,6 +14,18 @@ INSIDE = {"looked_not_found", "not_found_yet", "accepted"}
 """States of an effect between two looks; nobody is shown them as a reason."""
 
 
+def words(given: ast.expr) -> Iterator[str]:
+    """The literal texts that an argument may be."""
+    if isinstance(given, ast.IfExp):
+        yield from words(given.body)
+        yield from words(given.orelse)
+    elif isinstance(given, ast.BoolOp):
+        for part in given.values:
+            yield from words(part)
+    elif isinstance(given, ast.Constant) and isinstance(given.value, str):
+        yield given.value
+
+
 def codes() -> Iterator[tuple[str, str]]:
     """(code, file) of every refusal, failure and defect that is made with a literal code."""
     for part in PARTS:
@@ -27,10 +39,9 @@ def codes() -> Iterator[tuple[str, str]]:
                 called = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
                 given = [*node.args[:1], *(k.value for k in node.keywords if k.arg == "code")]
                 for first in given if called in NAMED else ():
-                    for word in ast.walk(first):
-                        if isinstance(word, ast.Constant) and isinstance(word.value, str):
-                            if re.fullmatch(r"[a-z]+(_[a-z]+)*", word.value):
-                                yield word.value, name
+                    for code in words(first):
+                        if re.fullmatch(r"[a-z]+(_[a-z]+)*", code):
+                            yield code, name
 
 
 def test_every_reason_code_stands_in_the_list() -> None:

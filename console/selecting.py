@@ -12,6 +12,7 @@ from console.output import complain, emit, refuse, say, table
 from domain.facts import code_of
 from domain.filters import parse
 from domain.results import Refused
+from domain.text import is_yes
 from domain.words import _
 from pipeline.base import Pipeline
 from pipeline.commands import RefusedRow, Report, named_report, preview, run
@@ -132,7 +133,7 @@ def _customs(given: dict[str, Any]) -> dict[str, Any] | Refused:
         elif name in {"name_local", "name_en", "hs_code", "origin", "currency", "battery"}:
             values[name] = text
         elif name == "liquid":
-            values[name] = text in {"yes", "1", "true"}
+            values[name] = is_yes(text)
         else:
             return Refused("bad_argument", _("Customs has no field {name}.").format(name=name))
     return {**values, "sku": given["sku"]}

@@ -6,6 +6,7 @@ from msgspec import Struct
 from domain.money import UnknownCurrency, exponent
 from domain.order_types import order_types
 from domain.results import Refused
+from domain.text import NO, YES, is_yes
 from domain.words import _
 
 
@@ -76,7 +77,6 @@ class ShopSettings(Struct, frozen=True, omit_defaults=True):
     """Which number the platform gets where a carrier gives two: waybill or tracking."""
 
 
-_TRUE, _FALSE = {"yes", "true", "1", "on", "y"}, {"no", "false", "0", "off", "n"}
 _RANGES = {
     "import_months": (0, 120),
     "handling_hours": (0, 8760),
@@ -106,9 +106,9 @@ def changed(settings: ShopSettings, name: str, value: str) -> ShopSettings | Ref
     value = value.strip()
     new: object = value
     if isinstance(current, bool):
-        if value.lower() not in _TRUE | _FALSE:
+        if value.lower() not in YES | NO:
             return Refused("bad_setting", _("{name} is yes or no.").format(name=name), name)
-        new = value.lower() in _TRUE
+        new = is_yes(value)
     elif isinstance(current, int):
         least, most = _RANGES[name]
         if not value.isdecimal() or len(value) > 9 or not least <= int(value) <= most:
@@ -148,7 +148,7 @@ CALL_SETTINGS: dict[str, tuple[float, float]] = {
 def call_setting(name: str, value: str) -> Refused | None:
     """Why `value` cannot be this call setting, or None."""
     if name == "allow_plain_http":
-        if value.lower() in _TRUE | _FALSE:
+        if value.lower() in YES | NO:
             return None
         return Refused("bad_setting", _("{name} is yes or no.").format(name=name), name)
     least, most = CALL_SETTINGS[name]

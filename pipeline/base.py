@@ -15,6 +15,7 @@ from domain.capabilities import NumberWay, ShopCapabilities
 from domain.clock import SECOND, Clock, Instant, now
 from domain.facts import ServiceFacts, ShopFacts
 from domain.settings import ShopSettings
+from domain.text import is_yes
 from store import accounts
 from store.database import Store, Tx, from_json
 from store.place import Place
@@ -176,7 +177,7 @@ class Pipeline:
             text.get("url", ""),
             calls_per_second=float(text.get("calls_per_second") or (limits.calls_per_second if limits else 0)),
             parallel=int(text.get("parallel") or (limits.parallel if limits else 1)),
-            allow_plain_http=text.get("allow_plain_http", "").lower() in {"yes", "true", "1"},
+            allow_plain_http=is_yes(text.get("allow_plain_http", "")),
             timeout_s=float(text.get("timeout_s") or 30),
             clock=self.clock,
             sleep=self.sleep,

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from domain.clock import Instant, overdue
 from domain.enums import Flag, Stage
+from domain.text import is_yes
 from store import proof_views, remembered
 from store.queue import ATTENTION
 from store.views import Fetches
@@ -125,7 +126,7 @@ async def _names(reader: Fetches, accounts: Sequence[str]) -> list[str]:
 def travels_plain(settings: str) -> bool:
     """Do these settings of an account force plain HTTP?"""
     known = json.loads(settings)
-    forced = str(known.get("allow_plain_http", "")).lower() in {"yes", "true", "1"}
+    forced = is_yes(str(known.get("allow_plain_http", "")))
     return forced and str(known.get("url", "")).lower().startswith("http://")
 
 

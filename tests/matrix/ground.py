@@ -162,7 +162,15 @@ class Ground:
             self.p,
             "woocommerce",
             "PL-Woo",
-            {"url": self.shop.url, "grace_s": "0", "ship_without_printing": "yes", "parallel": "8", **calls},
+            {
+                "url": self.shop.url,
+                "grace_s": "0",
+                "ship_without_printing": "yes",
+                "parallel": "8",
+                # Told only where a test is about it: it happens beside everything else, at times of its own.
+                "push_stock": "no",
+                **calls,
+            },
             keys,
         )
         assert not isinstance(shop, Refused), shop
@@ -201,12 +209,19 @@ class Ground:
 
     async def check_before_ship(self, wanted: bool) -> None:
         """Set whether the shop's orders are read live before they ship."""
+        await self._set("check_before_ship", wanted)
+
+    async def push_stock(self, wanted: bool) -> None:
+        """Set whether the shop is told its stock."""
+        await self._set("push_stock", wanted)
+
+    async def _set(self, name: str, wanted: bool) -> None:
         async with self.p.store.transaction() as tx:
             row = await tx.row("SELECT settings FROM shop WHERE id = :i", i=self.shop_id)
             settings = from_json(row.settings)
-            if settings.get("check_before_ship") is wanted:
+            if settings.get(name) is wanted:
                 return
-            text = as_json({**settings, "check_before_ship": wanted})
+            text = as_json({**settings, name: wanted})
             await tx.run("UPDATE shop SET settings = :s WHERE id = :i", s=text, i=self.shop_id)
         for account in [*self.accounts()]:
             for p in self.pipelines():

@@ -25,10 +25,13 @@ from msgspec import Struct
 import pipeline
 from connectors.contract import Repeat
 from domain.enums import Op
+from domain.results import Refused
+from pipeline import stock_pushing, stocktaking
 from pipeline.commands import Begun, begin
+from pipeline.worker import sync_now
 from tests.matrix.cells import ANY, BACK, NEITHER, POINTS, Cell
 from tests.matrix.gate import Time
-from tests.matrix.ground import VISITS, Ground, beginning
+from tests.matrix.ground import SKU, VISITS, Ground, beginning
 from tests.pipeline.conftest import LATER
 
 TOGETHER = 3
@@ -220,6 +223,54 @@ def a_sync(kind: str) -> Callable[[Ground], Coroutine[Any, Any, Run]]:
     return prepare
 
 
+def a_telling_of_stock() -> Callable[[Ground], Coroutine[Any, Any, Run]]:
+    """A worker telling the shop how many pieces there are of a few goods."""
+
+    async def prepare(g: Ground) -> Run:
+        assert await sync_now(g.p, g.shop_id, ("products",)) == {"products": ""}
+        managed = [unit for unit, pieces in g.shop.admin("GET", "stock").items() if pieces is not None]
+        units = {
+            f"{r['product']}/{r['variant']}": r
+            for r in await g.fetch(
+                """SELECT l.id, l.sku, l.platform_product_id AS product, l.platform_variant_id AS variant
+                   FROM listing l WHERE l.sku <> '' AND l.sku <> :own ORDER BY l.id""",
+                own=SKU,
+            )
+        }
+        shelf = [units[unit] for unit in managed if unit in units][:TOGETHER]
+        assert len(shelf) == TOGETHER
+        await g.push_stock(True)
+        for row in shelf:
+            answer = await stocktaking.change(g.p, row["sku"], "receive", 2, "anna")
+            assert not isinstance(answer, Refused), answer
+        await stock_pushing.take_note(g.p)
+        async with g.p.store.transaction() as tx:
+            # What was told a moment ago would rest for seconds.
+            await tx.run("UPDATE stock_push SET due_at = 1 WHERE since IS NOT NULL")
+
+        async def waiting() -> int | None:
+            if await g.value("SELECT count(*) FROM stock_change"):
+                return 0
+            due = await g.value("SELECT min(due_at) FROM stock_push WHERE since IS NOT NULL OR unsure_at IS NOT NULL")
+            return None if due is None else int(due)
+
+        async def check() -> None:
+            there = g.shop.admin("GET", "stock")
+            for row in shelf:
+                (kept,) = await g.fetch(
+                    """SELECT st.on_hand, p.sent, p.code FROM listing_item li JOIN stock st ON st.variant_id = li.variant_id
+                       JOIN stock_push p ON p.listing_id = li.listing_id WHERE li.listing_id = :l""",
+                    l=row["id"],
+                )
+                offered = there[f"{row['product']}/{row['variant']}"]
+                assert (kept["code"], kept["sent"], offered) == ("", kept["on_hand"], kept["on_hand"]), row["sku"]
+            await g.push_stock(False)
+
+        return Run({"run": "worker"}, waiting, check)
+
+    return prepare
+
+
 def a_command(rows: int, by: str) -> Callable[[Ground], Coroutine[Any, Any, Run]]:
     """A command over some rows: worked off by the process that asked, or left to a worker."""
 
@@ -281,6 +332,7 @@ SCENARIOS: dict[str, Callable[[Ground], Coroutine[Any, Any, Run]]] = {
     "pushes": an_effect("guard", BACK),
     "early pushes": an_effect("early", BACK),
     **{f"print jobs, {r.value}": an_effect("send", r) for r in ANY},
+    "stock told": a_telling_of_stock(),
     "a batch of a worker": a_command(BATCH, "worker"),
     "a command of few rows": a_command(5, "command"),
     "a command of many rows": a_command(BATCH, "command"),

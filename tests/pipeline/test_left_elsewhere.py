@@ -10,7 +10,6 @@ from connectors.contract import Parsed
 from pipeline.sync import OrderSync
 from tests.pipeline.conftest import Bench
 
-
 LATER = itertools.count(1_000, 1_000)
 
 

@@ -60,13 +60,17 @@ def pg_place(postgresql_url: str, tmp_path: Path) -> Place:
     return find(postgresql_url.replace("/postgres?", f"/{name}?"), tmp_path / "key")
 
 
-async def frozen(place: Place, how: str, limit_ms: int = SHORT_MS) -> subprocess.Popen[bytes]:
-    """A process that stands still inside a transaction which has changed a row."""
+def _holder(place: Place, how: str, limit_ms: int) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "SHIPDECK_DB": place.url}
-    holder = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(limit_ms), str(place.key_file), how],
         cwd=ROOT, env=environment, stderr=subprocess.PIPE,
     )  # fmt: skip
+
+
+async def frozen(place: Place, how: str, limit_ms: int = SHORT_MS) -> subprocess.Popen[bytes]:
+    """A process that stands still inside a transaction which has changed a row."""
+    holder = _holder(place, how, limit_ms)
     _pid, status = await asyncio.to_thread(os.waitpid, holder.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status), holder.stderr.read() if holder.stderr else ""
     return holder

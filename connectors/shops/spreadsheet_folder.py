@@ -289,11 +289,12 @@ class Folder:
         return found
 
     def _unread(self, earliest: Instant) -> Iterator[list[Parsed | Poison]]:
-        """The orders of each file that waits, the last one first, dated by the file but not before `earliest`."""
+        """The orders of each file that waits, the last one first, dated by its coming but not before `earliest`."""
         try:
             for path in reversed(self._waiting()):
                 try:
-                    at = max(earliest, int(path.stat().st_mtime * 1000))
+                    # When it came here: a copy may keep the time at which its original was written.
+                    at = max(earliest, min(self._clock(), int(path.stat().st_ctime * 1000)))
                     found = self._understand(_read(path), path.name, at).found
                 except BadSheet:
                     continue  # It is told when it is put aside.

@@ -150,8 +150,8 @@ async def test_an_order_read_by_its_number_is_that_of_the_files_that_wait_and_th
     drop(tmp_path, csv_of(row(city="Lublin")), "b.csv", at=clock.at)
     drop(tmp_path, b"a,b\n", "c.csv", at=clock.at)
     [found] = await shop.read_orders(["A-100"])
-    clock.at += MINUTE
     assert [found] == await shop.read_orders(["A-100"])
+    clock.at += MINUTE
     assert isinstance(found, Parsed)
     assert found.order.address.city == "Lublin"
     assert there(tmp_path) == ["a.csv", "b.csv", "c.csv", "taken"]
@@ -208,7 +208,7 @@ async def test_rows_that_failed_are_listed_beside_their_file(tmp_path: Path) -> 
 async def test_pages_go_on_from_any_of_them_and_hold_few_bad_orders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spreadsheet, "PAGE", 10)
+    monkeypatch.setattr(spreadsheet, "PAGE", 30)
     clock = Clock()
     rows = [row(order_number=f"A-{n:03d}", quantity="x" if n % 2 else "1") for n in range(60)]
     drop(tmp_path, csv_of(*rows), "a.csv")
@@ -231,6 +231,16 @@ async def test_two_files_of_one_instant_have_their_order(tmp_path: Path) -> None
     assert [item.order.address.city for item in items if isinstance(item, Parsed)] == ["Poznań", "Kraków"]
     stamps = [path.name[:19] for path in sorted((tmp_path / "taken").iterdir())]
     assert stamps == ["20261122-120000-000", "20261122-120000-001"]
+
+
+async def test_files_of_one_instant_in_two_runs_have_their_order_too(tmp_path: Path) -> None:
+    clock = Clock(NOW + 999)
+    cursor = ""
+    for city in ("Poznań", "Kraków", "Lublin"):
+        drop(tmp_path, csv_of(row(city=city)))
+        items, cursor = await synced(a_shop(tmp_path, clock), cursor)
+        assert [item.order.address.city for item in items if isinstance(item, Parsed)] == [city]
+    assert len(there(tmp_path / "taken")) == 3
 
 
 async def test_a_clock_that_was_turned_back_makes_no_file_older(tmp_path: Path) -> None:

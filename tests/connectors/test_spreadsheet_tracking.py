@@ -1,7 +1,10 @@
 """The way back: parcels stand in the day's sheet once, whatever breaks off and whoever asks twice."""
 
+import asyncio
+import contextlib
 import csv
 import io
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -233,17 +236,22 @@ async def test_a_changed_layout_is_that_of_the_whole_day(tmp_path: Path) -> None
     assert sheet(tmp_path) == [["No", "T"], ["A-100", "OWN000000001"], ["B-1", "OWN000000002"]]
 
 
-async def test_pushes_side_by_side_are_each_told_once(tmp_path: Path) -> None:
-    import asyncio
-
+async def test_pushes_side_by_side_write_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = a_shop(tmp_path)
-    pushes = [a_push(f"N-{n}", f"OWN{n:09d}") for n in range(40)]
-    await asyncio.gather(*(shop.push(pushes[n : n + 10]) for n in range(0, 40, 5)))
-    assert sorted(line[0] for line in sheet(tmp_path)[1:]) == sorted(push.platform_order_id for push in pushes)
+    both, plain = threading.Barrier(2), Tracking.append
+
+    def met(self: Tracking, told: Any) -> None:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.2)
+            pytest.fail("two threads wrote at once")
+        plain(self, told)
+
+    monkeypatch.setattr(Tracking, "append", met)
+    outcomes = await asyncio.gather(shop.push([a_push()]), shop.push([a_push()]))
+    assert outcomes == [[Pushed("OWN000000001")]] * 2
+    assert [line[0] for line in sheet(tmp_path)[1:]] == ["A-100"]
 
 
 def test_the_book_is_its_owners_only(tmp_path: Path) -> None:
-    import asyncio
-
     asyncio.run(a_shop(tmp_path).push([a_push()]))
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "tracking").iterdir()} == {0o600}

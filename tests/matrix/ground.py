@@ -133,7 +133,7 @@ class Ground:
         connection = await asyncpg.connect(url)
         await connection.execute(f"CREATE DATABASE {name}")
         # A process that stands still in the middle of a transaction must not hold the others for ever.
-        await connection.execute(f"ALTER DATABASE {name} SET transaction_timeout = 3000")
+        await connection.execute(f"ALTER DATABASE {name} SET transaction_timeout = 6000")
         await connection.close()
         return find(url.replace("/postgres?", f"/{name}?"), self.home / "key")
 
@@ -480,6 +480,13 @@ class Ground:
         (order,) = self.shop.admin("POST", "orders", {"orders": [Bench.plain(skus=[(sku, 2)], **ago)]})
         if point.name == "stranger":
             await self._take_over([order])
+            # What is still to be shipped is read by its id, so that the proof finds only what is not.
+            ours = await self.value(
+                """SELECT su.shipment_id FROM submission su JOIN orders o ON o.id = su.order_id
+                   WHERE o.platform_order_id = :o""",
+                o=str(order),
+            )
+            await self.command("close", [int(ours)])
             self.shop.admin("POST", "change", {"order": order, "change": "delete"})
         if point.name in {"bin", "refunds"}:
             # It must be known before it is thrown away.
@@ -490,7 +497,7 @@ class Ground:
 
         async def kept() -> None:
             rows = await self.fetch(
-                """SELECT o.id, s.id AS shipment, s.stage, sl.quantity, v.sku FROM orders o
+                """SELECT o.id, o.status, s.id AS shipment, s.stage, sl.quantity, v.sku FROM orders o
                    JOIN submission su ON su.order_id = o.id JOIN shipment s ON s.id = su.shipment_id
                    LEFT JOIN shipment_line sl ON sl.shipment_id = s.id LEFT JOIN order_line ol ON ol.id = sl.order_line_id
                    LEFT JOIN listing_item li ON li.listing_id = ol.listing_id LEFT JOIN variant v ON v.id = li.variant_id
@@ -501,6 +508,7 @@ class Ground:
             found = (rows[0]["stage"], rows[0]["quantity"], rows[0]["sku"])
             wanted = {"bin": (6, 2, sku), "stranger": (6, 2, sku), "refunds": (1, 1, sku)}.get(point.name, (1, 2, sku))
             assert found == wanted, (found, wanted)
+            assert (rows[0]["status"] == "deleted") is (point.name in {"bin", "stranger"}), rows[0]["status"]
             assert await self.value("SELECT count(*) FROM left_out WHERE platform_order_id = :o", o=str(order)) == 0
 
         return kept
@@ -658,7 +666,13 @@ class Ground:
             )
         )
         moved = int(await self.value("SELECT coalesce(sum(-on_hand), 0) FROM stock_move WHERE reason = 'ship'"))
-        left = int(await self.value("SELECT coalesce(sum(on_hand), 0) FROM stock"))
+        left = int(
+            await self.value(
+                """SELECT coalesce(sum(st.on_hand), 0) FROM stock st JOIN variant v ON v.id = st.variant_id
+                   WHERE v.sku = :sku""",
+                sku=SKU,
+            )
+        )
         if shipped != moved or (left and left != PIECES - shipped):
             wrong.append(f"stock: {shipped} shipped, {moved} moved, {left} of {PIECES} left")
         done = {

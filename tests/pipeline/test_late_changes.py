@@ -74,6 +74,7 @@ async def test_a_renewed_secret_is_used_at_once(shop: Shop) -> None:
 
 
 async def test_a_page_too_large_to_read_is_read_in_smaller_ones(shop: Shop) -> None:
+    await setup.set_shop(shop.p, 1, {"timeout_s": "30"}, {})
     made = shop.make(*({"customer_note_size": 10_000_000} for _ in range(7)), {})
     assert await shop.sync() == ""
     assert await shop.imported() == set(made)

@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 ORDERS ?= 2000
 RESULTS ?= /tmp/shipdeck-bench/results.json
+CHAOS ?=
 
-.PHONY: demo test matrix hostile lint format clean bench plots texts keys pictures snapshots
+.PHONY: demo test matrix chaos hostile lint format clean bench plots texts keys pictures snapshots
 
 demo: $(VENV)/.ready
 	$(BIN)/shipdeck demo --orders $(ORDERS)
@@ -15,6 +16,10 @@ test: $(VENV)/.ready
 
 matrix: $(VENV)/.ready
 	$(BIN)/python -m pytest tests/matrix --matrix=full -n 2 --dist loadscope
+
+chaos: $(VENV)/.ready
+	$(BIN)/python -m tests.chaos $(CHAOS)
+	$(BIN)/python -m tests.chaos --offline $(CHAOS)
 
 hostile: $(VENV)/.ready
 	$(BIN)/python -m pytest tests/security/test_hostile_text.py --hostile=10

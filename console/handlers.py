@@ -88,6 +88,13 @@ def explain(error: Exception) -> str | None:
     if any(c.__module__.startswith("asyncpg") for c in type(error).__mro__):
         # Its second line may quote the row it is about.
         return _("PostgreSQL answered: {error}").format(error=str(error).partition("\n")[0])
+    if any(c.__name__ == "DBAPIError" for c in type(error).__mro__):
+        from sqlalchemy.exc import DBAPIError
+
+        from store.database import is_lost
+
+        if isinstance(error, DBAPIError) and is_lost(error):
+            return _("The connection to the database was lost; what was committed stays. Try again.")
     if isinstance(error, sqlite3.DatabaseError) or any(c.__name__ == "DBAPIError" for c in type(error).__mro__):
         text = str(getattr(error, "orig", error)).partition("\n")[0]
         if "readonly" in text or "read-only" in text or "unable to open" in text:

@@ -24,8 +24,9 @@ from domain.results import Refused
 from domain.words import _
 from pipeline import persons
 from pipeline.base import Directory, Pipeline
+from pipeline.effects import TROUBLE
 from pipeline.steps import step
-from store import batches, leases, papers
+from store import batches, leases, outbox, papers
 from store.apply import OutOfDate, apply, put_in
 from store.batches import Batch, ItemResult
 from store.database import Tx, as_json, chunks
@@ -395,6 +396,8 @@ async def context_for(
     grace = 0
     if source == "console" and loaded:
         grace = max(f.shop.settings.grace_s for f in loaded) * 1000
+    asks = {f"shop:{f.shop.id}": f.shop.id for f in loaded if f.shop.settings.ship_unchecked}
+    silent = await outbox.silent(tx, list(asks), TROUBLE) if asks else ()
     return Context(
         now=tx.now,
         who=who,
@@ -405,6 +408,7 @@ async def context_for(
         grace_ms=grace,
         explicit=bool(arguments.get("_explicit", True)),
         printer_id=int(arguments.get("printer_id") or directory.printer_id),
+        silent=frozenset(asks[account] for account in silent),
     )
 
 

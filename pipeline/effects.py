@@ -24,7 +24,7 @@ from domain.words import _
 from pipeline.base import Pipeline
 from pipeline.steps import step
 from store import leases, outbox
-from store.database import Tx
+from store.database import Tx, is_passing
 from store.outbox import Effect
 
 log = logging.getLogger("shipdeck.effects")
@@ -33,7 +33,8 @@ LEASE_MS = 120 * SECOND
 MAX_IN_HAND = 40
 CIRCUIT_MS = 32 * SECOND
 """A back-off this long means five failures in a row: the runner stops and the account says so."""
-_TROUBLE = {"unreachable", "unavailable", "server_error", "timeout", "cut_off", "not_understood", "not_json"}
+TROUBLE = {"unreachable", "unavailable", "server_error", "timeout", "cut_off", "not_understood", "not_json"}
+"""Failures of the account itself, not of what was asked."""
 ACCEPTED_STEPS = (5 * SECOND, 15 * SECOND, 60 * SECOND, 5 * MINUTE, 10 * MINUTE)
 """How often a result that comes later is asked for, where the third party names no time itself."""
 GIVE_UP_MS = 24 * 60 * MINUTE
@@ -223,7 +224,10 @@ class AccountRunner:
             return [(j, looking, NotActed("no_connector", str(error))) for j in jobs]
         except Exception as error:
             # A defect of ours must not look like an answer: whatever was sent is unknown until it is read back.
-            log.exception("effect %s of %s failed in our own code", op.value, self.account)
+            if isinstance(error, DBAPIError) and is_passing(error):
+                log.warning("effect %s of %s: the database does not answer", op.value, self.account)
+            else:
+                log.exception("effect %s of %s failed in our own code", op.value, self.account)
             return [(j, looking, Unknown("own_error", type(error).__name__)) for j in jobs]
 
     async def _record_finished(self) -> None:
@@ -322,7 +326,7 @@ class AccountRunner:
 
     async def _troubled_by(self, tx: Tx, code: str, message: str) -> None:
         """Count a failure of the account itself; one that keeps failing is left alone for a while."""
-        if code in _TROUBLE:
+        if code in TROUBLE:
             self._troubled = True
             wait = await outbox.failing(tx, self.account, code, message, paused=False)
             self._halted = self._halted or wait >= CIRCUIT_MS

@@ -124,8 +124,7 @@ class Worker:
                 await asyncio.wait(self._serving.values(), timeout=60)
             for task in self._serving.values():
                 task.cancel()
-            async with self.p.store.transaction() as tx:
-                await leases.leave(tx, self.owner)
+            await self.p.store.retrying(lambda tx: leases.leave(tx, self.owner))
             await self.p.store.checkpoint()
 
     async def _on_tick(self) -> None:
@@ -292,6 +291,10 @@ class Worker:
             log.error("%s", error)
             await self._put_off(account, "no_connector", str(error))
         except Exception as error:
+            if isinstance(error, DBAPIError | ConnectionError) and is_passing(error):
+                # Not the account's fault: whatever was begun is taken up as after a crash.
+                log.warning("serving %s: the database does not answer: %s", account, type(error).__name__)
+                return
             # A defect of ours: said whole, shown at the account, tried again later.
             log.exception("serving %s failed", account)
             await self._put_off(account, "own_error", type(error).__name__)
@@ -363,6 +366,8 @@ async def sync_account(p: Pipeline, account: str, kind: str, fence: int, *, full
     except (KeyMissing, WrongKey) as error:
         code, message, paused = "key_missing", str(error), True
     except Exception as error:
+        if isinstance(error, DBAPIError) and is_passing(error):
+            raise
         # A defect of ours stops this sync only: it is logged whole, shown by its code, and tried again after a back-off.
         log.exception("sync of %s %s failed in our own code", account, kind)
         code, message = "own_error", type(error).__name__

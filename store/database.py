@@ -295,7 +295,7 @@ class Store:
                 return done
             except DBAPIError as error:
                 # A commit whose connection broke may have been heard.
-                undone = is_transient(error) or (error.connection_invalidated and not worked)
+                undone = is_transient(error) or (is_lost(error) and not worked)
                 if attempt == 7 or not undone:
                     raise
                 await asyncio.sleep(random.uniform(0.005, 0.05) * 2**attempt)
@@ -327,7 +327,15 @@ def is_passing(error: OSError | DBAPIError) -> bool:
     if isinstance(error, OSError):
         return True
     code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-    return error.connection_invalidated or is_transient(error) or code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+    return is_lost(error) or is_transient(error) or code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def is_lost(error: DBAPIError) -> bool:
+    """Has the server ended this connection? One that was ended while nobody used it may still look open to asyncpg, which
+    then trips over its own state."""
+    return (
+        error.connection_invalidated or type(getattr(error.orig, "__cause__", None)).__name__ == "InternalClientError"
+    )
 
 
 def is_transient(error: DBAPIError) -> bool:

@@ -1,6 +1,6 @@
 """The transactional outbox: effects on third parties, claimed under a fence, recorded once."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -193,6 +193,17 @@ async def failing(tx: Tx, account: str, code: str, message: str, *, paused: bool
         message=message[:500],
     )
     return wait
+
+
+async def silent(tx: Tx, accounts: Sequence[str], codes: Collection[str]) -> set[str]:
+    """Those of `accounts` that failed five times in a row or more, lately with one of `codes`, and are left alone now."""
+    rows = await tx.rows(
+        "SELECT account FROM account_health WHERE account IN :accounts AND paused_code IN :codes AND retry_at > :now",
+        accounts=list(accounts),
+        codes=sorted(codes),
+        now=tx.now,
+    )
+    return {r.account for r in rows}
 
 
 async def resume(tx: Tx, account: str) -> None:

@@ -34,6 +34,8 @@ class Context(Struct):
     """A live read of the orders has just come back clean (ship)."""
     unchecked: bool = False
     """The platform could not be read; the shop allows to ship all the same."""
+    silent: frozenset[int] = frozenset()
+    """Shops that have not answered for a while and are left alone: nobody asks them before each parcel anew."""
     printer_id: int = 0
 
     def code_for(self, shipment_id: int) -> str:

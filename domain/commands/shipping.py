@@ -77,7 +77,9 @@ def ship(f: ShipmentFacts, a: Arguments, x: Context) -> Decision:
     if not f.printed and not f.shop.settings.ship_without_printing:
         return Refused("not_printed", _("Its label was not printed."))
     capabilities = f.shop.capabilities
-    if not x.checked and not x.unchecked and capabilities.check_before_ship and f.shop.settings.check_before_ship:
+    checks = capabilities.check_before_ship and f.shop.settings.check_before_ship
+    unchecked = x.unchecked or (checks and not x.checked and f.shop.settings.ship_unchecked and f.shop.id in x.silent)
+    if checks and not x.checked and not unchecked:
         return Change(
             set=moved_to(Stage.TO_PRINT, Status.CHECKING),
             effects=(
@@ -100,14 +102,14 @@ def ship(f: ShipmentFacts, a: Arguments, x: Context) -> Decision:
             Status.PUSHING if tell or pending else Status.SUCCEEDED,
             shipped_at=x.now,
             deducted=1,
-            unchecked=int(x.unchecked),
+            unchecked=int(unchecked),
             flags=int(f.flags & ~Flag.TOLD_NOT_SENT),
             code="",
             reason="",
         ),
         deduct=True,
         effects=_pushes(f, x, tell, early=False),
-        events=one_event("shipped", unchecked=True) if x.unchecked else one_event("shipped"),
+        events=one_event("shipped", unchecked=True) if unchecked else one_event("shipped"),
     )
 
 

@@ -16,6 +16,22 @@ from typing import Any
 from console.cli import main
 
 SERVICES = ("SIM-STD",) * 8 + ("OWN", "SIM-LATE")
+SHIP, PRINT, BACK = (
+    ("to_print", "in_stock", "ship"),
+    ("to_print", "in_stock", "print"),
+    ("to_print", "in_stock", "back"),
+)
+WORK: tuple[tuple[str, str, tuple[tuple[str, ...], ...]], ...] = (
+    ("review", "open", (("review", "open", "approve"),)),
+    ("processing", "open", (("processing", "open", "assign"),)),
+    ("processing", "ready", (("processing", "ready", "waybill"),) * 2),
+    ("waybill", "failed", (("waybill", "failed", "waybill"),)),
+    # Most parcels go without paper (drawing it is not what is tried here), a few go back and get another number.
+    ("to_print", "in_stock", (*(SHIP,) * 12, *(PRINT,) * 2, BACK)),
+    ("to_print", "out_of_stock", (("to_print", "out_of_stock", "in-stock"),)),
+    ("shipped", "failed", (("shipped", "failed", "retry"),)),
+)
+"""(stage, status, what may be done with what stands there); what stands there several times is done more often."""
 
 
 class Person:
@@ -43,58 +59,28 @@ class Person:
         return found
 
     def some(self, stage: str, where: str) -> list[str]:
-        """Ids out of a stage, not always the most urgent ones."""
+        """Codes out of a stage, not always the most urgent ones."""
         rows = self.say("list", stage, "--where", where, "--limit", str(3 * self.at_once)) or []
-        ids = [str(row["id"]) for row in rows]
+        # Not the ids: a bare number may be the order number of another one.
+        ids = [str(row["code"]) for row in rows]
         return self.luck.sample(ids, min(len(ids), self.luck.randint(1, self.at_once)))
 
     def turn(self) -> bool:
-        """Do one thing; was there anything to do?"""
-        deeds = [
-            self._approve, self._assign, self._waybill, self._waybill_again, self._print, self._ship, self._ship,
-            self._ship, self._in_stock, self._retry, self._send_back,
+        """Do one thing of what there is to do; was there anything?"""
+        counts = self.say("stages") or {}
+        open_ = [
+            deed for stage, status, deeds in WORK if counts.get(stage, {}).get(status) for deed in deeds
         ]  # fmt: skip
-        self.luck.shuffle(deeds)
-        return any(deed() for deed in deeds)
-
-    def _do(self, ids: list[str], command: str, *words: str) -> bool:
-        if not ids:
+        if not open_:
             return False
-        self.say(command, *ids, *words)
+        stage, status, command, *words = self.luck.choice(open_)
+        if command == "assign":
+            words = ["--service", self.luck.choice(SERVICES)]
+        where = f"status:{status}" + (" printed:no" if command == "print" else "")
+        ids = self.some(stage, where)[: 5 if command in {"print", "back"} else None]
+        if ids:
+            self.say(command, *ids, *words)
         return True
-
-    def _approve(self) -> bool:
-        return self._do(self.some("review", "status:open"), "approve")
-
-    def _assign(self) -> bool:
-        return self._do(self.some("processing", "status:open"), "assign", "--service", self.luck.choice(SERVICES))
-
-    def _waybill(self) -> bool:
-        return self._do(self.some("processing", "status:ready"), "waybill")
-
-    def _waybill_again(self) -> bool:
-        return self._do(self.some("waybill", "status:failed"), "waybill")
-
-    def _print(self) -> bool:
-        # Most parcels of this shop go without paper: drawing it is not what is tried here.
-        if self.luck.random() < 0.7:
-            return False
-        return self._do(self.some("to_print", "status:in_stock printed:no")[:5], "print")
-
-    def _ship(self) -> bool:
-        return self._do(self.some("to_print", "status:in_stock"), "ship")
-
-    def _in_stock(self) -> bool:
-        return self._do(self.some("to_print", "status:out_of_stock"), "in-stock")
-
-    def _retry(self) -> bool:
-        return self._do(self.some("shipped", "status:failed"), "retry")
-
-    def _send_back(self) -> bool:
-        """A few go back: their number is voided, and another one asked for."""
-        if self.luck.random() < 0.9:
-            return False
-        return self._do(self.some("to_print", "status:in_stock")[:2], "back")
 
 
 def work(name: str, seed: int, at_once: int, log: str, life: int) -> int:
@@ -105,5 +91,5 @@ def work(name: str, seed: int, at_once: int, log: str, life: int) -> int:
         # Every command that runs a loop of its own puts the signal's handling back.
         signal.signal(signal.SIGTERM, lambda *_what: over.set())
         if not person.turn():
-            over.wait(0.3)
+            over.wait(0.5)
     return 0

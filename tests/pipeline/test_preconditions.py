@@ -103,6 +103,9 @@ async def test_p3_a_stale_list_says_so_and_after_a_sync_it_equals_the_platforms(
 ) -> None:
     made = shop.make({}, {}, {})
     assert (await listed(shop, capsys))["last_sync"] is None
+    assert (await listed(shop, capsys))["late"] is False, "it was bound a moment ago"
+    async with shop.p.store.transaction() as tx:
+        await tx.run("UPDATE shop SET connected_at = connected_at - :ago", ago=11 * MINUTE)
     assert (await listed(shop, capsys))["late"] is True
     assert await shop.value("SELECT count(*) FROM shipment") == 0
     await shop.sync()

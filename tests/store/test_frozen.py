@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from console.handlers import explain
 from domain.clock import now
 from store import database
 from store.database import Store, Tx, is_passing
@@ -167,3 +168,56 @@ async def test_a_commit_that_broke_off_is_not_done_again_for_it_may_have_been_he
     assert tries == 1
     assert is_passing(raised.value)
     await store.close()
+
+
+async def test_connections_that_were_ended_while_nobody_used_them_are_not_the_end_of_a_transaction(
+    pg_place: Place,
+) -> None:
+    import asyncpg
+
+    store = await opened(pg_place)
+    other = await asyncpg.connect(pg_place.url)
+
+    async def work(tx: Tx) -> None:
+        await tx.run("UPDATE meta SET value = 'mine' WHERE key = 'install'")
+
+    for _time in range(5):
+        await store.retrying(work)
+        await other.execute(
+            """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+        )
+        # Before our loop has read of it, and after.
+        await store.retrying(work)
+    await other.close()
+    await store.close()
+
+
+async def test_a_connection_that_trips_over_its_own_state_counts_as_lost(pg_place: Place) -> None:
+    import asyncpg
+
+    store = await opened(pg_place)
+    tries = 0
+
+    async def work(tx: Tx) -> int:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            # What asyncpg says of a session that was ended just now, as SQLAlchemy hands it on.
+            said = Exception("cannot switch to state 11; another operation (2) is in progress")
+            said.__cause__ = asyncpg.InternalClientError(str(said))
+            raise DBAPIError(None, None, said)
+        return int(await tx.value("SELECT 7"))
+
+    assert await store.retrying(work) == 7
+    assert tries == 2
+    await store.close()
+
+
+def test_a_person_is_told_that_the_connection_was_lost() -> None:
+    lost = DBAPIError(
+        None, None, Exception("connection was closed in the middle of operation"), connection_invalidated=True
+    )
+    assert explain(lost) == "The connection to the database was lost; what was committed stays. Try again."
+    other = DBAPIError(None, None, Exception("no such table: x"))
+    assert explain(other) == "The database failed: no such table: x"

@@ -64,8 +64,7 @@ class Form(Struct, frozen=True):
 
 
 SHORT = Form(
-    orders=60, arrive_s=3.0, gap_s=(1.0, 2.0), lease_s=1.5, timeout_s=0.4, settle_s=0.5, at_once=30, burst=6, expired=1,
-    limit_s=90.0,
+    orders=60, arrive_s=1.5, gap_s=(1.2, 2.2), lease_s=1.5, timeout_s=0.4, settle_s=0.5, burst=6, expired=1, limit_s=90.0,
 )  # fmt: skip
 """What `make test` plays."""
 

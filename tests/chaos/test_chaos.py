@@ -19,11 +19,11 @@ def test_a_day_of_kills_freezes_and_faults_ends_with_equal_books(tmp_path: Path)
 
 
 def test_four_consoles_and_two_workers_on_one_sqlite_file_meet_no_lock_error(tmp_path: Path) -> None:
-    form = structs.replace(SHORT, orders=40, people=4, harm=False, arrive_s=1.0, at_once=8, limit_s=60.0)
+    form = structs.replace(SHORT, orders=24, people=4, harm=False, arrive_s=0.5, at_once=6, limit_s=60.0)
     document = asyncio.run(play(form, tmp_path))
     # Also that nobody was told that the database was busy.
     assert document["differences"] == []
-    assert document["shipped"] == document["pushed"] == 40
+    assert document["shipped"] == document["pushed"] == 24
     logs = [tmp_path / f"console{n}.jsonl" for n in (1, 2, 3, 4)]
     for log in logs:
         told = [json.loads(line) for line in log.read_text().splitlines()]

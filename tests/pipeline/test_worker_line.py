@@ -99,6 +99,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with sqlite3.connect(folder / "orders.sqlite") as connection:
         # Nobody is behind its shops: only batches are to be done.
         connection.execute("UPDATE sync_task SET due_at = ?", (LATER,))
+        connection.execute("UPDATE shop SET settings = json_set(settings, '$.push_stock', json('false'))")
     with sqlite3.connect(folder / "orders.sqlite") as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return folder

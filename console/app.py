@@ -122,7 +122,9 @@ class Console(App[str]):
         self._resized = self.set_timer(0.15, self.paint_anew)
 
     def paint_anew(self) -> None:
-        """Paint the whole screen again."""
+        """Paint the whole screen again; while the program ends, no screen is left to paint."""
+        if not self.screen_stack:
+            return
         self.screen.refresh(layout=True)
         for widget in self.screen.query("*"):
             widget.refresh()
@@ -205,7 +207,7 @@ class Console(App[str]):
     async def _due(self) -> None:
         """The time of the waiting key has passed; keys that are read, or wait to be read, come first."""
         pending = self.gate.pending
-        if pending is None:
+        if pending is None or not self.screen_stack:
             return
         if self.keys_read > self._keys_seen or self._input_waits():
             self.set_timer(0.005, self._due)

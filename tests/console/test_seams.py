@@ -3,6 +3,7 @@
 import asyncio
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from textual import events
 
 from bench.generate import generate
 from connectors.simulated.launch import Twin
+from console.keys import Key
 from domain.capabilities import Service
 from domain.enums import Stage
 from domain.facts import ShopFacts
@@ -432,3 +434,16 @@ async def test_no_outside_text_reaches_the_terminal_with_a_control_character(sql
         d.desk.say(EVIL, bad=True)
         await d.pilot.pause(0.1)
         clean("what is said")
+
+
+async def test_what_falls_due_while_the_program_ends_is_let_go(reviewed: Place) -> None:
+    """A resize or a key held back right before the end: when its time comes, no screen is left."""
+    async with console(reviewed) as d:
+        await d.sees("[1 Review 600")
+        app = d.app
+        app.gate.window_s = 5.0
+        assert app.gate.feed(Key("n", "n", time.monotonic() - 10)).wait is not None
+    assert not app.screen_stack
+    app.paint_anew()
+    await app._due()
+    assert app.gate.pending is not None, "a key nobody can see the effect of was followed"

@@ -49,9 +49,12 @@ class Keeper:
         return self._child is not None and self._child.poll() is None
 
     def look(self, beat_at: Instant | None) -> str:
-        """Look after the worker, knowing the newest heartbeat of any: '' or what was found (`died`, `frozen`, `started`)."""
+        """Look after the worker, knowing the newest heartbeat of any: '' or what was found (`died`, `frozen`, `started`).
+
+        A beat of the future is one by a clock that was put back since: no sign of life.
+        """
         now = self._clock()
-        lives = beat_at is not None and now - beat_at < FROZEN_MS
+        lives = beat_at is not None and abs(now - beat_at) < FROZEN_MS
         if self._child is not None and self._child.poll() is not None:
             self._bury()
             self.deaths += 1

@@ -133,7 +133,8 @@ async def standing(reads: Fetches, now: Instant, stuck_ms: int) -> Standing:
         skewed=await reads.fetch("SELECT key, value FROM meta WHERE key LIKE 'skew:%' ORDER BY key"),
         workers=(
             await reads.fetch(
-                "SELECT count(*) AS n FROM worker WHERE kind = 'worker' AND beat_at > :since", {"since": now - 60_000}
+                "SELECT count(*) AS n FROM worker WHERE kind = 'worker' AND beat_at > :since AND beat_at < :until",
+                {"since": now - 60_000, "until": now + 60_000},
             )
         )[0]["n"],
     )

@@ -11,6 +11,7 @@ from domain.enums import Stage
 from domain.facts import address_print
 from domain.records import Address
 from store.database import Tx
+from store.remembered import note
 
 ERASED = 2
 """`buyer.redacted` of an order whose people we erased; 1 = the platform hides them."""
@@ -141,10 +142,7 @@ async def last_run(tx: Tx) -> Instant:
 
 async def note_run(tx: Tx) -> None:
     """Remember that it has been done now."""
-    await tx.do(
-        "INSERT INTO meta (key, value) VALUES ('erased_at', :v) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        v=str(tx.now),
-    )
+    await note(tx, "erased_at", str(tx.now))
 
 
 def cutoff(now: Instant, days: int) -> Instant:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from domain.clock import Instant
 from domain.enums import EffectState, Flag, Op, Stage
 from store.database import Tx, from_json
+from store.remembered import note
 
 LOOK_FIRST = "look_first"
 
@@ -167,11 +168,7 @@ async def note_skew(tx: Tx, account: str, skew_ms: int) -> None:
     if known is not None and not skew_ms:
         await tx.do("DELETE FROM meta WHERE key = :k", k=key)
     elif skew_ms and (known is None or abs(int(known) - skew_ms) > 10_000):
-        await tx.do(
-            "INSERT INTO meta (key, value) VALUES (:k, :v) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            k=key,
-            v=str(skew_ms),
-        )
+        await note(tx, key, str(skew_ms))
 
 
 async def failing(tx: Tx, account: str, code: str, message: str, *, paused: bool) -> int:

@@ -70,10 +70,14 @@ class Overview(Struct, frozen=True):
 
 async def overview(reader: Fetches, now: Instant) -> Overview:
     """The header's facts at `now`."""
+    # As `leases.living_workers` has it: a beat of the future is one by a clock that was put back since.
     beats = await reader.fetch(
-        "SELECT count(*) AS n FROM worker WHERE kind = 'worker' AND beat_at > :since", {"since": now - 15_000}
+        "SELECT count(*) AS n FROM worker WHERE kind = 'worker' AND beat_at > :since AND beat_at < :until",
+        {"since": now - 15_000, "until": now + 15_000},
     )
-    newest = await reader.fetch("SELECT max(beat_at) AS at FROM worker WHERE kind = 'worker'")
+    newest = await reader.fetch(
+        "SELECT max(beat_at) AS at FROM worker WHERE kind = 'worker' AND beat_at < :until", {"until": now + 15_000}
+    )
     warehouse = await reader.fetch("SELECT name FROM warehouse ORDER BY is_default DESC, id LIMIT 1")
     grace = await reader.fetch(
         """SELECT count(*) AS n, max(e.due_at) AS at FROM effect e JOIN batch b ON b.id = e.batch_id

@@ -83,9 +83,9 @@ class Completeness(TablePlace):
             )
             lines += [((f" {part}", "text"),) for part in wrap(told, width - 3)]
             for reason, n in one.reasons.get("excluded", {}).items():
-                lines.append(((f" {count(n):>6}  {left_out_words(reason)}", "dim"),))
+                lines += _counted(n, left_out_words(reason), "dim", width)
             for code, n in one.reasons.get("abnormal", {}).items():
-                lines.append(((f" {count(n):>6}  {_('abnormal')}: {reason_word(code)}", "warn"),))
+                lines += _counted(n, f"{_('abnormal')}: {reason_word(code)}", "warn", width)
             lines.append(((" " + _("proved {when}").format(when=moment(one.proved_at, now)), "dim"),))
         for code, numbers in _by_code(one).items():
             lines += [(), ((f" ! {reason_word(code)}: {count(len(numbers))}", "bad"),)]
@@ -149,6 +149,12 @@ def _state(one: Proof) -> tuple[str, str]:
 
 def _day(one: Proof) -> str:
     return one.day or _("every day")
+
+
+def _counted(n: int, text: str, tone: str, width: int) -> list[Styled]:
+    """A figure and what it counts, on as many lines as the words need."""
+    first, *rest = wrap(text, width - 10)
+    return [((f" {count(n):>6}  {first}", tone),), *(((f"{'':9}{part}", tone),) for part in rest)]
 
 
 def _by_code(one: Proof) -> dict[str, list[str]]:

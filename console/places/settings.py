@@ -173,11 +173,12 @@ class Settings(TablePlace):
         if len(choices) == 1 and row.sort in {"abnormal", "completeness"}:
             await found[0].act(key)
             return
-        chosen = await self.desk.app.push_screen_wait(Choose(safe(row.name, 60), choices, opened_by=key))
+        choose = Choose(safe(row.name, 60), choices, opened_by=key)
+        chosen = await self.desk.app.push_screen_wait(choose)
         if chosen == "panel":
             self.desk.show_panel(True)
         elif chosen is not None:
-            await found[int(chosen)].act(key)
+            await found[int(chosen)].act(choose.last_key or key)
 
     async def _do(self, offer: Offer, key: Key, *, beside: bool = True) -> None:
         if offer.why:

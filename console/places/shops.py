@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.cells import wrap
 from console.keys import Key
+from console.places import sheet_import
 from console.places.binding import Binding, checked_words
 from console.places.offers import Flow, Flows, Offer
 from console.places.rules import left_out_words, rule_lines
@@ -28,6 +29,7 @@ class Shops(Flows):
         super().__init__(desk)
         self.binding = Binding(desk)
         self.forms = ShopSettingsForms(desk)
+        self.sheets = sheet_import.SheetImport(desk)
 
     def offers(self, shop: ShopState) -> list[Offer]:
         """What can be done with it."""
@@ -52,6 +54,9 @@ class Shops(Flows):
             ),
             Offer(_("Unbind"), on(self._unbind), _("its orders freeze, nothing is lost"), gone or may),
         ]
+        if shop.platform == sheet_import.PLATFORM:
+            hint = _("a preview first, then its orders")
+            found.insert(1, Offer(_("Take over a spreadsheet"), on(self.sheets.open), hint, gone or may))
         if not shop.bound:
             found.insert(0, Offer(_("Bind it again"), on(self._again), _("its orders are taken up again"), may))
         return found

@@ -50,10 +50,12 @@ class Dialog(ModalScreen[T | None], Generic[T]):
 
     def __init__(self, opened_by: Key | None = None) -> None:
         super().__init__()
-        self._held = opened_by
+        self._held = self.last_key = opened_by
+        """`last_key` is the newest key given to it: what it opens in turn was opened by that one."""
 
     def refuses(self, key: Key) -> bool:
         """Is this still the key that opened the dialog, held down?"""
+        self.last_key = key
         if self._held is None or key.name != self._held.name:
             self._held = None
             return False

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from console.keeper import COMMAND, FROZEN_MS, LOOK_S, START_MS, Keeper
-from domain.clock import MINUTE, SECOND, Instant
+from domain.clock import HOUR, MINUTE, SECOND, Instant
 from store.place import Place, find
 
 LISTENS = "import sys; open(sys.argv[1], 'wb').write(sys.stdin.buffer.read())"
@@ -85,6 +85,12 @@ def test_no_worker_is_started_where_one_lives(kept: Kept) -> None:
     assert not keeper.child_alive
     kept.now += FROZEN_MS
     assert keeper.look(START - SECOND) == "started", "the other one has fallen silent"
+
+
+def test_a_beat_of_the_future_is_no_sign_of_life(kept: Kept) -> None:
+    """The clock was put back by eight hours and the old worker is dead: its last beat lies ahead."""
+    keeper = kept.keeper(LISTENS)
+    assert keeper.look(kept.now + 8 * HOUR) == "started"
 
 
 def test_a_killed_worker_is_replaced_at_once(kept: Kept) -> None:

@@ -290,8 +290,12 @@ def test_no_screen_lets_text_act_on_the_terminal(clean: Place, tmp_path: Path, r
         ):
             walk([c, b], WALK)
             assert MARK in b.bytes_seen.decode("utf-8", "replace"), "the payloads were never shown"
-            c.close()
-            b.close()
+            # They end by themselves: what is cut off in the middle of a letter would be no stream of theirs.
+            for t in (c, b):
+                t.press("q")
+                t.wait_for("Quit; the worker elsewhere goes on")
+                t.press("1")
+                assert t.exit(20) == 0
             allowed |= kinds(c.bytes_seen)
             wrong = kinds(b.bytes_seen) - allowed
         assert not wrong, f"seed {seed}: {sorted(wrong)}"

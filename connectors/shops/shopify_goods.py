@@ -3,8 +3,9 @@
 Stock is written by compare and swap under an idempotency key. Wire facts: Shopify's published Admin schema, 2026-10.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -163,21 +164,56 @@ class Goods:
     # ------------------------------------------------------------ stock
 
     async def push_stock(self, levels: Sequence[StockLevel]) -> Sequence[StockOutcome]:
-        """Set what is available at the location: only if nobody changed it since it was read, each call under a key."""
+        """Set what is available at the location: only if nobody changed it since it was read, each call under a key.
+
+        A screenful goes in one call. What such a call names as wrong is set by itself, the others go together again.
+        """
         outcomes: list[StockOutcome] = []
         try:
             place = await self._location()
         except WireError as error:
             return [error.outcome] * len(levels)
         for start in range(0, len(levels), LEVELS):
-            chunk = levels[start : start + LEVELS]
-            try:
-                read = await self._read_levels([level.platform_variant_id for level in chunk], place)
-            except WireError as error:
-                outcomes += [error.outcome] * len(chunk)
-                continue
-            outcomes += await every([self._set(level, place, read.get(level.platform_variant_id)) for level in chunk])
+            chunk = {level.platform_variant_id: level for level in levels[start : start + LEVELS]}
+            found = await self._set_together(chunk, place)
+            outcomes += [found[level.platform_variant_id] for level in levels[start : start + LEVELS]]
         return outcomes
+
+    async def _set_together(self, levels: Mapping[str, StockLevel], place: str) -> dict[str, StockOutcome]:
+        """Variant → what became of it."""
+        try:
+            read = await self._read_levels(list(levels), place)
+        except WireError as error:
+            return dict.fromkeys(levels, error.outcome)
+        looked = {variant: _change(level, place, read.get(variant)) for variant, level in levels.items()}
+        done: dict[str, StockOutcome] = {v: one for v, one in looked.items() if not isinstance(one, _Change)}
+        changes = {v: one for v, one in looked.items() if isinstance(one, _Change)}
+        if len(changes) < 2:
+            alone = list(changes)
+        else:
+            key = "\n".join(sorted(one.key for one in changes.values()))
+            try:
+                problems = await self._set_once(
+                    list(changes.values()), blake2b(key.encode(), digest_size=16).hexdigest()
+                )
+            except WireError as error:
+                return done | dict.fromkeys(changes, error.outcome)
+            if not problems:
+                return done | {v: StockSet(levels[v].quantity, one.before) for v, one in changes.items()}
+            # Whether any of them was set all the same is seen by reading them again.
+            named = {_place_of(one) for one in problems}
+            alone = [variant for n, variant in enumerate(changes) if n in named]
+            rest = {v: levels[v] for v in changes if v not in alone}
+            if alone and rest:
+                done |= await self._set_together(rest, place)
+            else:
+                alone = list(changes)
+            try:
+                read = await self._read_levels(alone, place)
+            except WireError as error:
+                return done | dict.fromkeys(alone, error.outcome)
+        outcomes = await every([self._set(levels[variant], place, read.get(variant)) for variant in alone])
+        return done | dict(zip(alone, outcomes, strict=True))
 
     async def _location(self) -> str:
         if not self._place:
@@ -204,25 +240,14 @@ class Goods:
 
     async def _set(self, level: StockLevel, place: str, found: _StockOf | None) -> StockOutcome:
         for attempt in range(3):
-            if found is None:
-                return Refused("variant_gone", _("The shop no longer has this variant."))
-            item = found.inventory_item
-            if not item.tracked or item.inventory_level is None:
-                text = _("The shop does not keep stock of this variant at the location.")
-                return Refused("not_tracked", text)
-            before = sum(one.quantity for one in item.inventory_level.quantities)
-            if before == level.quantity:
-                return StockSet(level.quantity, before)
-            change = {"inventoryItemId": item.id, "locationId": place, "quantity": level.quantity}
-            change["changeFromQuantity"] = before
-            body = {"name": "available", "reason": "correction", "quantities": [change]}
-            # The same question always has the same key, another one never.
-            key = f"{level.key}:{before}:{level.quantity}:{attempt}"
+            change = _change(level, place, found)
+            if not isinstance(change, _Change):
+                return change
             try:
-                problems = await self._set_once(body, key)
+                problems = await self._set_once([change], f"{change.key}:{attempt}")
                 codes = {problem.code for problem in problems}
                 if not problems:
-                    return StockSet(level.quantity, before)
+                    return StockSet(level.quantity, change.before)
                 if not codes & {"CHANGE_FROM_QUANTITY_STALE", "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED"}:
                     words = safe("; ".join(problem.message for problem in problems), 300)
                     if "IDEMPOTENCY_CONCURRENT_REQUEST" in codes:
@@ -233,8 +258,9 @@ class Goods:
                 return error.outcome
         return NotActed("stock_moves", _("The stock changed in the shop each time it was set."), 30 * SECOND)
 
-    async def _set_once(self, body: dict[str, Any], key: str) -> list[Problem]:
-        """One change under its key; while another call under it is at work, wait for that one."""
+    async def _set_once(self, changes: Sequence["_Change"], key: str) -> list[Problem]:
+        """One call under its key; while another call under it is at work, wait for that one."""
+        body = {"name": "available", "reason": "correction", "quantities": [change.body for change in changes]}
         for attempt in range(3):
             answer = await self._api.ask("SetStock", _Set, acts=True, input=body, key=key)
             problems = answer.inventory_set_quantities.user_errors
@@ -242,6 +268,34 @@ class Goods:
                 break
             await self._api.pause(1.0)
         return problems
+
+
+class _Change(msgspec.Struct, frozen=True):
+    """A level that must be written. The same question always has the same `key`, another one never."""
+
+    body: dict[str, Any]
+    before: int
+    key: str
+
+
+def _change(level: StockLevel, place: str, found: _StockOf | None) -> _Change | StockOutcome:
+    """What must be written for a level, or why nothing is."""
+    if found is None:
+        return Refused("variant_gone", _("The shop no longer has this variant."))
+    item = found.inventory_item
+    if not item.tracked or item.inventory_level is None:
+        return Refused("not_tracked", _("The shop does not keep stock of this variant at the location."))
+    before = sum(one.quantity for one in item.inventory_level.quantities)
+    if before == level.quantity:
+        return StockSet(level.quantity, before)
+    body = {"inventoryItemId": item.id, "locationId": place, "quantity": level.quantity, "changeFromQuantity": before}
+    return _Change(body, before, f"{level.key}:{before}:{level.quantity}")
+
+
+def _place_of(problem: Problem) -> int | None:
+    """Which of the quantities a problem names: `["input", "quantities", "3", …]`."""
+    named = problem.field or []
+    return int(named[2]) if named[1:2] == ["quantities"] and len(named) > 2 and named[2].isdecimal() else None
 
 
 def _product(unit: _Unit, goods: _Goods) -> Product:

@@ -166,7 +166,7 @@ class Push(Struct, frozen=True):
     finish: bool = True
     """Set the platform's shipped/completed status too (goods are written off and this is the order's last parcel)."""
     retry: bool = False
-    """An earlier try ended unknown and its read-back found nothing or a part: look before each step."""
+    """An earlier try may have left a part of it there, whatever it ended as: look before each step."""
     replaces: str = ""
     """The number the platform was told before, where this one takes its place (`update_tracking`)."""
 

@@ -168,7 +168,7 @@ def _worst(f: ShipmentFacts, states: dict[int, Submission], bad: _Told | None) -
 
 
 async def _push_of(tx: Tx, e: Effect) -> Push | None:
-    it = await submissions.submittable(tx, e.shipment_id, e.order_id)
+    it = await submissions.submittable(tx, e.shipment_id, e.order_id, e.id)
     if it is None:
         return None
     number, carrier, url = "", "", ""
@@ -187,7 +187,7 @@ async def _push_of(tx: Tx, e: Effect) -> Push | None:
         tell=bool(number) and it.told != number,
         replaces=it.told if it.told and it.told != number else "",
         finish=it.last and not e.payload.get("early"),
-        retry=e.attempts > 0,
+        retry=e.attempts > 0 or it.tried,
     )
 
 

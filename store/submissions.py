@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from domain.enums import Stage
+from domain.enums import Op, Stage
 from store.database import Tx, from_json
 
 
@@ -30,12 +30,16 @@ class Submittable(Struct, frozen=True):
     """(platform line id, pieces) of this order in this shipment."""
     told: str | None
     """The number the platform has been told already."""
+    tried: bool
+    """Another push of this order in this shipment has begun before: a part of it may stand there although it failed."""
     last: bool
     """Everything of the order has been shipped, this shipment included."""
 
 
-async def submittable(tx: Tx, shipment_id: int | None, order_id: int | None) -> Submittable | None:
-    """What to tell of an order in a shipment; None when either is gone."""
+async def submittable(
+    tx: Tx, shipment_id: int | None, order_id: int | None, effect_id: int | None = None
+) -> Submittable | None:
+    """What the effect is to tell of an order in a shipment; None when either is gone."""
     row = await tx.row(
         """SELECT o.platform_order_id, sh.settings FROM shipment s JOIN shop sh ON sh.id = s.shop_id
            JOIN orders o ON o.id = :o WHERE s.id = :s""",
@@ -56,8 +60,13 @@ async def submittable(tx: Tx, shipment_id: int | None, order_id: int | None) -> 
         s=shipment_id,
         o=order_id,
     )
-    told = await tx.value(
-        "SELECT number FROM submission WHERE shipment_id = :s AND order_id = :o", s=shipment_id, o=order_id
+    told = await tx.row(
+        f"""SELECT su.number, (SELECT 1 FROM effect e WHERE e.shipment_id = :s AND e.order_id = :o AND e.attempts > 0
+                               AND e.op = '{Op.PUSH}' AND e.id <> :e LIMIT 1) AS tried
+            FROM submission su WHERE su.shipment_id = :s AND su.order_id = :o""",
+        s=shipment_id,
+        o=order_id,
+        e=effect_id or 0,
     )
     still_open = await tx.value(
         f"""SELECT 1 FROM order_line ol WHERE ol.order_id = :o AND ol.ships = 1 AND ol.quantity - ol.cancelled > coalesce((
@@ -70,7 +79,8 @@ async def submittable(tx: Tx, shipment_id: int | None, order_id: int | None) -> 
         row.settings,
         Tracking(w.number, w.tracking, w.carrier, from_json(w.carrier_settings)) if w is not None else None,
         tuple((ln.platform_line_id, ln.quantity) for ln in lines),
-        told,
+        told.number if told is not None else None,
+        bool(told is not None and told.tried),
         still_open is None,
     )
 

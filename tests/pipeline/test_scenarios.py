@@ -152,6 +152,24 @@ async def test_scenario_10_shipping_again_after_a_failure_deducts_once(sqlite_wo
     await w.healthy()
 
 
+async def test_a_number_told_before_the_shop_refused_to_complete_is_not_told_again(sqlite_world: Bench) -> None:
+    """The note is written, then the shop refuses the status: the buyer is not mailed the number a second time."""
+    w = sqlite_world
+    await w.setting(check_before_ship=False)
+    order, shipment = await w.take("printed")
+    w.shop.fail_next("http_404", "PUT", f"/orders/{order}")
+    await w.accept("ship", shipment)
+    await w.work()
+    assert await w.at(shipment) == "shipped/failed"
+    assert w.there(order)["times_completed"] == 0
+    await w.accept("retry", shipment)
+    await w.work()
+    assert await w.at(shipment) == "shipped/succeeded"
+    there = w.there(order)
+    assert there["times_completed"] == 1
+    assert len([t for t in there["tracking"] if "note_id" in t]) == 1
+
+
 async def test_scenario_11_of_two_machines_shipping_one_parcel_one_wins_and_the_other_is_told_who(
     either_world: Bench,
 ) -> None:

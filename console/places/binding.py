@@ -40,7 +40,7 @@ class Binding(Flows):
             values |= {k: v for k, v in (await self._settings(again.id)).items() if k in values} | {NAME: again.name}
         message, at = "", ""
         while True:
-            form = account_form(_("Bind a {title} shop").format(title=chosen.title), chosen, values, at, message)
+            form = account_form(_("Bind a shop: {title}").format(title=chosen.title), chosen, values, at, message)
             answer = await self.app.push_screen_wait(form)
             if answer is None:
                 self.desk.say(_("Nothing was bound."))

@@ -36,9 +36,9 @@ from connectors.contract import (
     ShopDeclaration,
     StockLevel,
     StockOutcome,
-    StockSet,
 )
 from connectors.http import WireError
+from connectors.shops.cartum_stock import Shelves
 from connectors.shops.cartum_wire import (
     STATUSES,
     Reading,
@@ -53,7 +53,6 @@ from connectors.shops.cartum_wire import (
     products_in,
     section_of,
     sections_in,
-    shelves_in,
     status_of,
     titles_in,
     unit,
@@ -69,7 +68,7 @@ from domain.words import _
 
 TOKEN_MS = 9 * MINUTE + 10 * SECOND
 """A token lives 600 s; it is renewed a little before."""
-ORDERS_PAGE, IDS, PRODUCTS_PAGE, IMPORT = 500, 100, 100, 50
+ORDERS_PAGE, IDS, PRODUCTS_PAGE = 500, 100, 100
 RECENT_DAYS, NIGHT_DAYS = 3, 60
 """Every sync reads the orders created in the last days; once a day a longer time, for whatever slipped through."""
 SLICE_DAYS = 7
@@ -520,64 +519,7 @@ class Cartum:
 
     async def push_stock(self, levels: Sequence[StockLevel]) -> Sequence[StockOutcome]:
         """Set the pieces of one warehouse of the shop; works only where its warehouse accounting is on."""
-        outcomes: list[StockOutcome] = []
-        for start in range(0, len(levels), IMPORT):
-            outcomes += await self._stocked(levels[start : start + IMPORT])
-        return outcomes
-
-    async def _stocked(self, levels: Sequence[StockLevel]) -> list[StockOutcome]:
-        wanted = {level.platform_product_id: level for level in levels}  # The last word on an article counts.
-        outcomes: dict[str, StockOutcome] = {}
-        records: list[dict[str, Any]] = []
-        before: dict[str, tuple[str, int]] = {}
-        try:
-            shelves = await self._shelves(list(wanted))
-            for article, level in wanted.items():
-                shelf = self._shelf(article, shelves.get(article))
-                if isinstance(shelf, Refused):
-                    outcomes[article] = shelf
-                elif shelf[1] == level.quantity:
-                    outcomes[article] = StockSet(level.quantity, level.quantity)
-                else:
-                    before[article] = shelf
-                    # The others as they are: whether leaving them out would empty them is not told.
-                    rows = {**shelves[article], shelf[0]: level.quantity}
-                    residues = [{"warehouse": name, "quantity": quantity} for name, quantity in rows.items()]
-                    records.append({"article": article, "residues": residues})
-            if records:
-                await self._ask("catalog/import", {"products": records}, writes=True)
-        except WireError as error:
-            return [outcomes.get(level.platform_product_id, error.outcome) for level in levels]
-        try:
-            after = await self._shelves(list(before)) if before else {}
-        except WireError as error:
-            outcomes |= dict.fromkeys(before, Unknown("not_read_back", error.outcome.message))
-            before = {}
-        for article, (name, quantity) in before.items():
-            if after.get(article, {}).get(name) == wanted[article].quantity:
-                outcomes[article] = StockSet(wanted[article].quantity, quantity)
-            else:
-                text = _("The shop keeps another number of pieces: is its warehouse accounting on?")
-                outcomes[article] = Refused("stock_not_kept", text)
-        return [outcomes[level.platform_product_id] for level in levels]
-
-    async def _shelves(self, articles: Sequence[str]) -> dict[str, dict[str, int]]:
-        """Article → warehouse → pieces."""
-        raws = await self._catalogue({"article": list(articles), "offset": 0, "limit": len(articles)})
-        found = dict(map(shelves_in, raws))
-        return {article: found[article] for article in articles if article in found}
-
-    def _shelf(self, article: str, shelves: Mapping[str, int] | None) -> tuple[str, int] | Refused:
-        """The warehouse that is ours, and what it has."""
-        if shelves is None:
-            text = _("The shop knows no article {article}.")
-            return Refused("product_gone", text.format(article=safe(article, 60)))
-        if name := self._setting("stock_warehouse"):
-            return name, shelves.get(name, 0)
-        if len(shelves) == 1:
-            return next(iter(shelves.items()))
-        text = _("{n} warehouses of the shop hold {article}: name ours in stock_warehouse.")
-        return Refused("no_warehouse", text.format(n=len(shelves), article=safe(article, 60)))
+        return await Shelves(self._ask, self._setting("stock_warehouse")).push_stock(levels)
 
 
 _Live = Parsed | Refused | WireError

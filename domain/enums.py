@@ -70,6 +70,9 @@ STATUSES: dict[Stage, frozenset[Status]] = {
 class Flag(IntFlag):
     """Facts that stand beside the stage of a shipment."""
 
+    # A row of the list asks its number for a dozen of them: as `int` does it, ten times as quick as an enumeration.
+    __rand__ = int.__rand__  # type: ignore[assignment]
+
     AFTER_SALE = 1
     """A blocking after-sale case is open on the platform."""
     LINES_CHANGED = 2

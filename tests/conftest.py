@@ -2,12 +2,17 @@
 
 import asyncio
 import contextlib
+import hashlib
 import os
+import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+import sys
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -18,9 +23,15 @@ from pipeline.base import Pipeline
 from pipeline.commands import Report, run
 from pipeline.worker import Worker, sync_now
 from store import views
-from store.place import Place, find
+from store.place import Place, find, private_file
+from store.upgrade import open_store
+
+T = TypeVar("T")
 
 os.environ.setdefault("SHIPDECK_LANG", "en")
+# Programs are started by the hundred: that each of them compiles everything again would be half of what a start costs.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Run in the background of a shell, the tests' programs would inherit deafness to ctrl-c.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -62,29 +73,94 @@ def _postgresql(folders: pytest.TempPathFactory) -> Any:
     raise AssertionError
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """An empty database on each engine in turn, with its key file beside it."""
-    if request.param == "sqlite":
-        return Place("", tmp_path / "data" / "test.sqlite", tmp_path / "keys" / "key", tmp_path / "data" / "backups")
+def sqlite_at(folder: Path) -> Place:
+    """The place of an SQLite database in a folder, nothing in it yet; its key file lies outside the data folder."""
+    return Place("", folder / "data" / "test.sqlite", folder / "keys" / "key", folder / "data" / "backups")
+
+
+def copied(made: Path, place: Place) -> Place:
+    """Put a copy of a closed SQLite database at a place, private as the program makes it."""
+    assert place.file is not None
+    shutil.copyfile(made, private_file(place.file))
+    return place
+
+
+def apart(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end in a thread of its own: fixtures are also asked for from inside a loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+def database_on(url: str, folder: Path, template: str = "") -> str:
+    """Make a database on a PostgreSQL server, named by a folder: empty, or a copy of `template`. Returns its address."""
     import asyncpg
 
-    url: str = request.getfixturevalue("postgresql_url")
-    name = f"t{abs(hash(str(tmp_path))):x}"
+    name = f"t{hashlib.blake2b(str(folder).encode(), digest_size=8).hexdigest()}"
 
     async def create() -> None:
         connection = await asyncpg.connect(url)
-        await connection.execute(f"CREATE DATABASE {name}")
+        await connection.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
         await connection.close()
 
-    asyncio.run(create())
-    return find(url.replace("/postgres?", f"/{name}?"), tmp_path / "key")
+    apart(create())
+    return url.replace("/postgres?", f"/{name}?")
+
+
+def name_of(url: str) -> str:
+    """The name of a database in its address."""
+    return urlsplit(url).path.lstrip("/")
+
+
+async def _created(place: Place) -> None:
+    await (await open_store(place)).close()
+
+
+@pytest.fixture(scope="session")
+def new_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database as the program creates it, closed, for tests to copy: creating one is half of what a test costs."""
+    place = sqlite_at(tmp_path_factory.mktemp("new"))
+    apart(_created(place))
+    assert place.file is not None
+    assert [file.name for file in place.file.parent.iterdir()] == [place.file.name], "no WAL beside it"
+    return place.file
+
+
+@pytest.fixture(scope="session")
+def new_postgresql(postgresql_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database on the server as the program creates it, which nobody opens: `CREATE DATABASE … TEMPLATE`."""
+    home = tmp_path_factory.mktemp("new")
+    url = database_on(postgresql_url, home)
+    apart(_created(find(url, home / "key")))
+    return name_of(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """A new database without anything in it on each engine in turn, a copy of one that the program created."""
+    if request.param == "sqlite":
+        return copied(request.getfixturevalue("new_sqlite"), sqlite_at(tmp_path))
+    url = request.getfixturevalue("postgresql_url")
+    return find(database_on(url, tmp_path, request.getfixturevalue("new_postgresql")), tmp_path / "key")
 
 
 @pytest.fixture
-def sqlite_place(tmp_path: Path) -> Place:
-    """An empty SQLite database, for what concerns that engine (or neither) only."""
-    return Place("", tmp_path / "data" / "test.sqlite", tmp_path / "keys" / "key", tmp_path / "data" / "backups")
+def sqlite_place(new_sqlite: Path, tmp_path: Path) -> Place:
+    """A new SQLite database without anything in it, for what concerns that engine (or neither) only."""
+    return copied(new_sqlite, sqlite_at(tmp_path))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def bare_place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where there is no database yet, on each engine in turn: for what concerns its creation and its schema."""
+    if request.param == "sqlite":
+        return sqlite_at(tmp_path)
+    return find(database_on(request.getfixturevalue("postgresql_url"), tmp_path), tmp_path / "key")
+
+
+@pytest.fixture
+def bare_sqlite_place(tmp_path: Path) -> Place:
+    """Where there is no SQLite database yet."""
+    return sqlite_at(tmp_path)
 
 
 @pytest.fixture
@@ -216,17 +292,41 @@ class World:
             assert not report.refused, report
 
 
+_idle: dict[str, list[Twin]] = {}
+"""Twins whose borrower is done, by kind."""
+
+
+@contextlib.contextmanager
+def lent(kind: str, **options: object) -> Iterator[Twin]:
+    """A twin as if just started with these options, in a process that served another test before where there is one."""
+    idle = _idle.setdefault(kind, [])
+    twin = idle.pop().anew(**options) if idle else Twin(kind, **options)
+    try:
+        yield twin
+    except BaseException:
+        twin.close()
+        raise
+    idle.append(twin)
+
+
+def pytest_sessionfinish() -> None:
+    """End the twins that were lent."""
+    for twins in _idle.values():
+        while twins:
+            twins.pop().close()
+
+
 @pytest.fixture(scope="module")
 def shop_twin() -> Iterator[Twin]:
     """An empty simulated WooCommerce shop, shared by a module: tests make their own orders in it."""
-    with Twin("woocommerce", orders=0, seed=1) as twin:
+    with lent("woocommerce", orders=0, seed=1) as twin:
         yield twin
 
 
 @pytest.fixture(scope="module")
 def carrier_twin() -> Iterator[Twin]:
     """A simulated carrier, shared by a module."""
-    with Twin("carrier", seed=1) as twin:
+    with lent("carrier", seed=1) as twin:
         yield twin
 
 

@@ -20,6 +20,7 @@ from domain.clock import now
 from domain.enums import OrderKind, OrderStatus, Payment
 from domain.records import Order
 from domain.results import NotActed, Refused, Unauthorised
+from tests.conftest import lent
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "cartum"
 READING = Reading(ZoneInfo("Europe/Kyiv"), STATUSES, frozenset({"13"}), frozenset({"1"}))
@@ -111,7 +112,7 @@ def refused(order: object) -> Poison:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Twin]:
-    with Twin("cartum", seed=2) as twin:
+    with lent("cartum", seed=2) as twin:
         yield twin
 
 
@@ -383,7 +384,7 @@ async def test_a_token_that_stays_refused_pauses_the_account() -> None:
 
 
 async def test_an_old_shop_says_it_with_an_error_that_names_the_token() -> None:
-    with Twin("cartum", version="3.30") as twin:
+    with lent("cartum", version="3.30") as twin:
         [order_id] = make(twin)
         shop = bind(twin)
         await shop.read_orders([order_id])
@@ -516,14 +517,14 @@ async def test_a_test_call_tells_currency_zone_version_and_what_ids_mean(twin: T
 
 
 async def test_an_old_shop_has_no_list_of_statuses() -> None:
-    with Twin("cartum", version="3.20", zone="Europe/Warsaw") as twin:
+    with lent("cartum", version="3.20", zone="Europe/Warsaw") as twin:
         make(twin)
         checked = await bind(twin, timezone="Europe/Warsaw").check()
         assert (checked.version, checked.zone, checked.currency) == ("3", "Europe/Warsaw", "UAH")
 
 
 async def test_an_empty_shop_can_be_bound() -> None:
-    with Twin("cartum") as twin:
+    with lent("cartum") as twin:
         checked = await bind(
             twin, on_delivery_payments="13", pickup_deliveries="1", custom_statuses="3150=open"
         ).check()
@@ -595,5 +596,5 @@ async def test_products_of_an_order_are_read_by_article(twin: Twin) -> None:
 
 
 async def test_a_catalogue_that_answers_other_articles_tells_of_none() -> None:
-    with Twin("cartum", no_article_filter=True) as twin:
+    with lent("cartum", no_article_filter=True) as twin:
         assert await bind(twin).read_products(["INK-50"]) == []

@@ -10,19 +10,20 @@ from test_cartum import a_shop, an_order, bind, envelope, make
 from connectors.contract import Push, Pushed, PushedInPart, StockLevel, StockOutcome, StockSet
 from connectors.simulated.launch import Twin
 from domain.results import NotActed, NotFound, Refused, Unauthorised, Unknown
+from tests.conftest import lent
 
 NUMBER = "0503799000001"
 
 
 @pytest.fixture(scope="module")
 def quiet() -> Iterator[Twin]:
-    with Twin("cartum", seed=4) as twin:
+    with lent("cartum", seed=4) as twin:
         yield twin
 
 
 @pytest.fixture(scope="module")
 def showing() -> Iterator[Twin]:
-    with Twin("cartum", seed=5, shows_number=True, own_code=True, names_orders=True) as twin:
+    with lent("cartum", seed=5, shows_number=True, own_code=True, names_orders=True) as twin:
         yield twin
 
 
@@ -395,7 +396,7 @@ async def test_each_level_answers_for_itself_and_fifty_go_in_one_call() -> None:
 
 @pytest.mark.parametrize("replaces", [True, False])
 async def test_of_several_warehouses_ours_is_set_and_the_others_stay(replaces: bool) -> None:
-    with Twin("cartum", warehouses=2, residues_replace=replaces) as twin:
+    with lent("cartum", warehouses=2, residues_replace=replaces) as twin:
         [refusal] = await bind(twin).push_stock([a_level("INK-50", 3)])
         assert isinstance(refusal, Refused)
         assert refusal.code == "no_warehouse"
@@ -405,7 +406,7 @@ async def test_of_several_warehouses_ours_is_set_and_the_others_stay(replaces: b
 
 
 async def test_without_warehouse_accounting_nothing_is_claimed() -> None:
-    with Twin("cartum", warehouses=0) as twin:
+    with lent("cartum", warehouses=0) as twin:
         for settings, code in (({}, "no_warehouse"), ({"stock_warehouse": "Main"}, "stock_not_kept")):
             [refusal] = await bind(twin, **settings).push_stock([a_level("INK-50", 3)])
             assert isinstance(refusal, Refused)

@@ -14,9 +14,9 @@ from test_cartum import AT, Time, a_shop, an_order, bind, envelope
 from connectors.contract import OrderPage, Parsed
 from connectors.http import WireError
 from connectors.shops.cartum import PASSES, Cartum
-from connectors.simulated.launch import Twin
 from domain.clock import DAY, HOUR, MINUTE, SECOND
 from domain.results import Refused
+from tests.conftest import lent
 
 KYIV = ZoneInfo("Europe/Kyiv")
 
@@ -64,7 +64,7 @@ async def test_an_order_of_any_second_is_fetched_at_the_next_sync_and_once_in_it
         syncs.append(syncs[-1] + chance.randrange(MINUTE, pause))
     # A sync in the very second of every edge, too.
     syncs = sorted({*syncs, *chance.sample(edges, 12), end + HOUR})
-    with Twin("cartum", zone=zone, **{habit: True}) as twin:
+    with lent("cartum", zone=zone, **{habit: True}) as twin:
         time, cursor = Time(start), ""
         shop = bind(twin, time, timezone=zone)
         for at in syncs:
@@ -122,7 +122,7 @@ async def test_after_a_long_pause_everything_since_the_last_reading_is_read() ->
 
 async def test_the_first_import_begins_with_its_window_and_leaves_out_what_is_older() -> None:
     since = local_ms("2026-09-20 12:00:00")
-    with Twin("cartum") as twin:
+    with lent("cartum") as twin:
         ids = twin.admin("POST", "orders", {"orders": [{"created_s": since // 1000 + edge} for edge in (-1, 0, 1)]})
         twin.admin("POST", "clock", {"at_s": local_ms("2026-11-20 12:00:00") / 1000})
         shop = bind(twin, Time(local_ms("2026-11-20 12:00:00")))
@@ -303,7 +303,7 @@ async def test_a_failure_in_the_middle_keeps_the_cursor_where_it_was() -> None:
 
 @pytest.mark.parametrize("kind", ["duplicate", "reorder"])
 async def test_rows_that_come_twice_or_in_another_order_are_told_once(kind: str) -> None:
-    with Twin("cartum") as twin:
+    with lent("cartum") as twin:
         made = twin.admin("POST", "orders", {"orders": [{} for _n in range(7)]})
         shop = bind(twin)
         twin.fail_next(kind, path="orders/get", times=2)

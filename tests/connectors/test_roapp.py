@@ -14,6 +14,7 @@ from connectors.simulated.launch import Twin
 from domain.clock import now
 from domain.enums import OrderKind, OrderStatus, Payment
 from domain.results import NotActed, NotFound, Refused, Unauthorised, Unknown
+from tests.conftest import lent
 
 READING = Reading({1201: OrderStatus.OPEN, 1202: OrderStatus.UNPAID}, "UAH", "UA", "f501", "f502")
 NUMBER = "20450000000001"
@@ -21,7 +22,7 @@ NUMBER = "20450000000001"
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Twin]:
-    with Twin("roapp", rate=0) as twin:
+    with lent("roapp", rate=0) as twin:
         yield twin
 
 
@@ -152,7 +153,7 @@ def test_a_field_may_hold_several_numbers() -> None:
 
 
 async def test_no_two_calls_come_within_a_third_of_a_second() -> None:
-    with Twin("roapp", orders=6) as twin:
+    with lent("roapp", orders=6) as twin:
         clock = {"ms": now()}
 
         async def sleep(seconds: float) -> None:
@@ -224,7 +225,7 @@ async def test_a_wrong_key_is_unauthorised(twin: Twin) -> None:
 async def test_the_number_goes_into_its_field_and_with_the_carrier_into_the_comment_of_the_status(
     fields_replace: bool,
 ) -> None:
-    with Twin("roapp", rate=0, fields_replace=fields_replace) as twin:
+    with lent("roapp", rate=0, fields_replace=fields_replace) as twin:
         order = make(twin)
         assert await bind(twin).push([a_push(order)]) == [Pushed(NUMBER, "Sent")]
         after = there(twin, order)
@@ -293,7 +294,7 @@ async def test_a_status_that_was_not_taken_after_the_number_is_a_part_and_only_t
 
 
 async def test_an_employee_who_may_not_write_is_named_by_the_platforms_refusal() -> None:
-    with Twin("roapp", rate=0, read_only=True) as twin:
+    with lent("roapp", rate=0, read_only=True) as twin:
         order = make(twin)
         [answer] = await bind(twin).push([a_push(order)])
         assert isinstance(answer, Refused)

@@ -13,13 +13,14 @@ from connectors.shops.shopify import Shopify
 from connectors.simulated.launch import Twin
 from domain.clock import DAY, HOUR, iso, now
 from domain.results import NotActed, Unknown
+from tests.conftest import lent
 
 CODE = "no_next_page"
 
 
 @pytest.fixture(scope="module")
 def twin() -> Iterator[Twin]:
-    with Twin("shopify", orders=8, points=1_000_000) as running:
+    with lent("shopify", orders=8, points=1_000_000) as running:
         yield running
 
 

@@ -14,13 +14,14 @@ from connectors.shops.shopify import Shopify
 from connectors.simulated.launch import Twin
 from domain.clock import MINUTE, iso
 from domain.results import NotActed, NotFound, Refused, Unauthorised, Unknown
+from tests.conftest import lent
 
 NUMBER = "62000001"
 
 
 @pytest.fixture(scope="module")
 def twin() -> Iterator[Twin]:
-    with Twin("shopify", points=1_000_000) as running:
+    with lent("shopify", points=1_000_000) as running:
         yield running
 
 

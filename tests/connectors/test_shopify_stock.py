@@ -12,11 +12,12 @@ from connectors.contract import StockLevel, StockSet
 from connectors.shops.shopify import Shopify
 from connectors.simulated.launch import Twin
 from domain.results import NotActed, Refused, Unauthorised, Unknown
+from tests.conftest import lent
 
 
 @pytest.fixture(scope="module")
 def twin() -> Iterator[Twin]:
-    with Twin("shopify", points=1_000_000) as running:
+    with lent("shopify", points=1_000_000) as running:
         yield running
 
 

@@ -32,11 +32,12 @@ from connectors.shops.shopify import Shopify
 from connectors.simulated.launch import Twin
 from domain.clock import DAY, HOUR, iso, now
 from domain.enums import OrderKind, OrderStatus
+from tests.conftest import lent
 
 
 @pytest.fixture(scope="module")
 def twin() -> Iterator[Twin]:
-    with Twin("shopify", orders=75, points=1_000_000) as running:
+    with lent("shopify", orders=75, points=1_000_000) as running:
         yield running
 
 
@@ -252,7 +253,7 @@ async def test_a_page_that_costs_little_grows(twin: Twin, shop: Shopify) -> None
 
 async def test_the_shops_budget_is_waited_for_and_never_overdrawn(twin: Twin) -> None:
     fresh(twin)
-    with Twin("shopify", orders=60, plain=True, points=700, restore=50) as slow:
+    with lent("shopify", orders=60, plain=True, points=700, restore=50) as slow:
         shop = bind(slow)
         assert len(ids(await all_pages(shop))) == 60
         time: Any = shop._binding.clock
@@ -283,7 +284,7 @@ async def test_a_read_that_meets_a_fault_is_asked_again(twin: Twin, shop: Shopif
 
 @pytest.fixture(scope="module")
 def large() -> Iterator[Twin]:
-    with Twin("shopify", orders=90, points=1_000_000, seed=3) as running:
+    with lent("shopify", orders=90, points=1_000_000, seed=3) as running:
         yield running
 
 

@@ -25,6 +25,7 @@ from connectors.http import HttpClient, WireError
 from connectors.simulated.launch import Twin
 from domain.records import Address
 from domain.results import Accepted, NotActed, NotFound, Refused, Unauthorised, Unknown
+from tests.conftest import lent
 
 NOW = 1_800_000_000_000
 
@@ -59,7 +60,7 @@ CUSTOMS = (CustomsLine("SKU-1", "杯子", "ceramic mug", "691200", "CN", 2, 200,
 
 @pytest.fixture(scope="module")
 def twin() -> Iterator[Twin]:
-    with Twin("carrier", poll_after_ms=700) as running:
+    with lent("carrier", poll_after_ms=700) as running:
         yield running
 
 

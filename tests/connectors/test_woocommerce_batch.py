@@ -12,11 +12,12 @@ from connectors.contract import Push, Pushed, PushedInPart
 from connectors.shops.woocommerce_push import BATCH
 from connectors.simulated.launch import Twin
 from domain.results import NotActed, Refused, Unauthorised, Unknown
+from tests.conftest import lent
 
 
 @pytest.fixture(scope="module")
 def twin() -> Any:
-    with Twin("woocommerce", orders=0) as running:
+    with lent("woocommerce", orders=0) as running:
         yield running
 
 

@@ -18,6 +18,7 @@ from domain.clock import DAY
 from domain.enums import OrderStatus
 from domain.records import Order
 from domain.results import NotActed, NotFound, Refused, Unknown
+from tests.conftest import lent
 
 PLACES = {"fulfillments": "/fulfillments", "shipment_tracking": "/shipment-trackings"}
 
@@ -25,8 +26,8 @@ PLACES = {"fulfillments": "/fulfillments", "shipment_tracking": "/shipment-track
 @pytest.fixture(scope="module")
 def twins() -> Iterator[dict[str, Twin]]:
     with (
-        Twin("woocommerce", orders=0, fulfillments=True) as one,
-        Twin("woocommerce", orders=0, shipment_tracking=True) as two,
+        lent("woocommerce", orders=0, fulfillments=True) as one,
+        lent("woocommerce", orders=0, shipment_tracking=True) as two,
     ):
         yield {"fulfillments": one, "shipment_tracking": two}
 

@@ -16,13 +16,14 @@ from connectors.simulated.launch import Twin
 from domain.clock import now
 from domain.enums import OrderStatus
 from domain.results import NotActed, NotFound, Refused, Unauthorised, Unknown
+from tests.conftest import lent
 
 NUMBER = "62000001"
 
 
 @pytest.fixture(scope="module")
 def twin() -> Iterator[Twin]:
-    with Twin("woocommerce", orders=40, plain=True, status=["packed"]) as running:
+    with lent("woocommerce", orders=40, plain=True, status=["packed"]) as running:
         yield running
 
 

@@ -12,11 +12,12 @@ from connectors.shops.woocommerce_stock import Shelf
 from connectors.simulated.launch import Twin
 from domain.clock import now
 from domain.results import NotActed, Refused, Unauthorised, Unknown
+from tests.conftest import lent
 
 
 @pytest.fixture(scope="module")
 def twin() -> Iterator[Twin]:
-    with Twin("woocommerce", orders=0, seed=4) as running:
+    with lent("woocommerce", orders=0, seed=4) as running:
         yield running
 
 

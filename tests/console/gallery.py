@@ -148,6 +148,9 @@ def _busy(app: Any, desk: Any) -> bool:
 
 def screen_text(app: Any) -> str:
     """What stands on the screen, line by line, without trailing blanks."""
+    from textual._compositor import visible_screen_stack
+
+    visible_screen_stack.set(app._background_screens)
     strips = app.screen._compositor.render_strips(app.size)
     return "\n".join(strip.text.rstrip() for strip in strips)
 

@@ -1,9 +1,6 @@
-"""The command line as an operator uses it: processes of their own, exit codes, JSON, and nothing secret anywhere."""
+"""The command line as an operator uses it: exit codes, JSON, and nothing secret anywhere."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,61 +8,27 @@ from typing import Any
 import pytest
 
 from connectors.simulated.launch import Twin
-
-
-class Shell:
-    """Runs `shipdeck` with its own database; keeps everything it ever wrote."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.written = ""
-        self.env = {k: v for k, v in os.environ.items() if not k.startswith("SHIPDECK")}
-        self.env |= {
-            "SHIPDECK_DB": str(folder / "cli.sqlite"),
-            "SHIPDECK_KEY_FILE": str(folder / "key"),
-            "SHIPDECK_LANG": "en",
-        }
-
-    def __call__(self, *arguments: str, exits: int = 0, stdin: str = "", **env: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "console.cli", *arguments],
-            env=self.env | env,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            cwd=self.folder,
-        )
-        self.written += done.stdout + done.stderr
-        assert "Traceback" not in done.stderr, done.stderr
-        assert done.returncode == exits, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout if done.stdout else done.stderr
-
-    def json(self, *arguments: str, exits: int = 0) -> Any:
-        return json.loads(self(*arguments, "--json", exits=exits))
+from tests.console.shell import Shell
+from tests.conftest import lent
 
 
 @pytest.fixture(scope="module")
-def sh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    with Twin("woocommerce", orders=6, plain=True, seed=5) as shop, Twin("carrier", seed=5) as carrier:
+def shop() -> Iterator[Twin]:
+    """A shop with six plain orders."""
+    with lent("woocommerce", orders=6, plain=True, seed=5) as twin:
+        yield twin
+
+
+@pytest.fixture(scope="module")
+def sh(shop: Twin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """The shop bound, with a carrier and a printer, and its orders taken over."""
+    with lent("carrier", seed=5) as carrier:
         shell = Shell(tmp_path_factory.mktemp("cli"))
-        shell.shop, shell.carrier = shop, carrier  # type: ignore[attr-defined]
-        keys = {"WOO_KEY": str(shop.hello["consumer_key"]), "WOO_SECRET": str(shop.hello["consumer_secret"])}
-        shell.secrets = [*keys.values(), str(carrier.hello["token"])]  # type: ignore[attr-defined]
-        secrets = ("--secret-env", "consumer_key=WOO_KEY", "--secret-env", "consumer_secret=WOO_SECRET")
-        shell("shop", "add", "woocommerce", "PL-Woo", "--set", f"url={shop.url}", *secrets, **keys)
+        shell.bind(shop)
         token = str(carrier.hello["token"])
-        shell(
-            "carrier",
-            "add",
-            "simulated",
-            "SimPost",
-            "--set",
-            f"url={carrier.url}",
-            "--secret-stdin",
-            "token",
-            stdin=token,
-        )
+        shell.secrets.append(token)
+        where = ("--set", f"url={carrier.url}")
+        shell.program("carrier", "add", "simulated", "SimPost", *where, "--secret-stdin", "token", stdin=token)
         (shell.folder / "papers").mkdir()
         shell("printer", "add", "folder", "desk", "--set", f"folder={shell.folder / 'papers'}")
         shell("sync")
@@ -75,7 +38,7 @@ def sh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         yield shell
 
 
-def test_the_whole_path_by_commands_ends_shipped_and_told(sh: Shell) -> None:
+def test_the_whole_path_by_commands_ends_shipped_and_told(sh: Shell, shop: Twin) -> None:
     listed = sh.json("list", "review")
     assert len(listed) == 6
     wanted = (
@@ -96,7 +59,7 @@ def test_the_whole_path_by_commands_ends_shipped_and_told(sh: Shell) -> None:
     assert len(shipped["done"]) == 3
     rows = sh.json("list", "shipped")
     assert {row["status"] for row in rows} == {"succeeded"}
-    there = {str(o["id"]): o for o in sh.shop.admin("GET", "orders")}  # type: ignore[attr-defined]
+    there = {str(o["id"]): o for o in shop.admin("GET", "orders")}
     for row in rows:
         assert there[row["platform_order_id"]]["times_completed"] == 1
         shown = sh.json("show", row["code"])
@@ -174,7 +137,7 @@ def test_no_secret_is_in_anything_that_was_written(sh: Shell) -> None:
     sh("shop", "list", "--json")
     sh("--verbose", "shop", "check", "PL-Woo")
     kept = b"".join(f.read_bytes() for f in sh.folder.glob("cli.sqlite*"))
-    for secret in sh.secrets:  # type: ignore[attr-defined]
+    for secret in sh.secrets:
         assert secret not in sh.written
         assert secret.encode() not in kept
 

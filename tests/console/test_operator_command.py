@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.test_command_line import Shell
+from tests.console.shell import Shell
 
 CODES = ("unknown_operator", "viewer_only", "not_allowed", "owner_exists", "last_owner", "bad_role")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors.simulated.launch import Twin
-from tests.console.test_command_line import Shell
+from tests.console.shell import Shell
 
 TODAY = datetime.now(UTC).date()
 

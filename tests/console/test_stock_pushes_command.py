@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.console.test_command_line import Shell
+from tests.console.shell import Shell
 
 
 def test_what_shops_were_told_is_listed_and_told_anew_only_to_a_shop_that_is_there(tmp_path: Path) -> None:

@@ -2,11 +2,9 @@
 
 import asyncio
 import hashlib
-import shutil
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from msgspec import Struct, structs
@@ -29,9 +27,7 @@ from store import batches
 from store.database import as_json, from_json
 from store.doctor import examine
 from store.place import Place, find
-from tests.conftest import World
-
-T = TypeVar("T")
+from tests.conftest import World, apart, copied, database_on, name_of, sqlite_at
 
 LATER = 10_000_000_000_000
 """Far in the future: no recurring sync runs unless a test asks for it."""
@@ -301,40 +297,35 @@ async def _set_up(place: Place, shop: Twin, carrier: Twin, folder: Path) -> int:
 
 
 @pytest.fixture(scope="module")
-def sqlite_template(shop_twin: Twin, carrier_twin: Twin, tmp_path_factory: pytest.TempPathFactory) -> Template:
+def sqlite_template(
+    shop_twin: Twin, carrier_twin: Twin, tmp_path_factory: pytest.TempPathFactory, new_sqlite: Path
+) -> Template:
     """The set-up SQLite database of a module."""
     home = tmp_path_factory.mktemp("template")
-    place = Place("", home / "t.sqlite", home / "keys" / "key", home / "backups")
-    shop_id = _apart(_set_up(place, shop_twin, carrier_twin, home / "papers"))
+    place = copied(new_sqlite, sqlite_at(home))
+    shop_id = apart(_set_up(place, shop_twin, carrier_twin, home / "papers"))
     assert place.file is not None
     return Template(place.file, place.key_file, home / "papers", shop_id)
 
 
 @pytest.fixture(scope="module")
 def postgresql_template(
-    shop_twin: Twin, carrier_twin: Twin, tmp_path_factory: pytest.TempPathFactory, postgresql_url: str
+    shop_twin: Twin,
+    carrier_twin: Twin,
+    tmp_path_factory: pytest.TempPathFactory,
+    postgresql_url: str,
+    new_postgresql: str,
 ) -> Template:
     """The set-up PostgreSQL database of a module."""
     home = tmp_path_factory.mktemp("template")
-    name = f"template_{hashlib.blake2b(str(home).encode(), digest_size=6).hexdigest()}"
-    _apart(_on_server(postgresql_url, f"CREATE DATABASE {name}"))
-    url = postgresql_url.replace("/postgres?", f"/{name}?")
-    shop_id = _apart(_set_up(find(url, home / "key"), shop_twin, carrier_twin, home / "papers"))
-    return Template(home / name, home / "key", home / "papers", shop_id, postgresql_url)
+    url = database_on(postgresql_url, home, new_postgresql)
+    shop_id = apart(_set_up(find(url, home / "key"), shop_twin, carrier_twin, home / "papers"))
+    return Template(home / name_of(url), home / "key", home / "papers", shop_id, postgresql_url)
 
 
-def _apart(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end in a thread of its own: module fixtures are also asked for from inside a loop."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
-
-
-async def _on_server(url: str, statement: str) -> None:
-    import asyncpg
-
-    connection = await asyncpg.connect(url)
-    await connection.execute(statement)
-    await connection.close()
+def moved_to(template: Template, folder: Path) -> Place:
+    """A copy of a set-up SQLite database in a folder, under the template's key."""
+    return copied(template.file, structs.replace(sqlite_at(folder), key_file=template.key))
 
 
 async def _moved_in(place: Place, template: Template, shop: Twin, carrier: Twin, folder: Path) -> Bench:
@@ -355,11 +346,7 @@ async def sqlite_world(
     sqlite_template: Template, shop_twin: Twin, carrier_twin: Twin, tmp_path: Path
 ) -> AsyncIterator[Bench]:
     """A set-up world on SQLite, for what does not concern the engine."""
-    file = tmp_path / "data" / "test.sqlite"
-    file.parent.mkdir()
-    shutil.copyfile(sqlite_template.file, file)
-    file.chmod(0o600)
-    place = Place("", file, sqlite_template.key, tmp_path / "backups")
+    place = moved_to(sqlite_template, tmp_path)
     bench = await _moved_in(place, sqlite_template, shop_twin, carrier_twin, tmp_path / "papers")
     yield bench
     await bench.p.aclose()
@@ -373,15 +360,10 @@ async def either_world(
     """A set-up world on each engine in turn."""
     if request.param == "sqlite":
         template: Template = request.getfixturevalue("sqlite_template")
-        file = tmp_path / "data" / "test.sqlite"
-        file.parent.mkdir()
-        shutil.copyfile(template.file, file)
-        place = Place("", file, template.key, tmp_path / "backups")
+        place = moved_to(template, tmp_path)
     else:
         template = request.getfixturevalue("postgresql_template")
-        name = f"copy_{hashlib.blake2b(str(tmp_path).encode(), digest_size=6).hexdigest()}"
-        await _on_server(template.url, f"CREATE DATABASE {name} TEMPLATE {template.file.name}")
-        place = find(template.url.replace("/postgres?", f"/{name}?"), template.key)
+        place = find(database_on(template.url, tmp_path, template.file.name), template.key)
     bench = await _moved_in(place, template, shop_twin, carrier_twin, tmp_path / "papers")
     yield bench
     await bench.p.aclose()

@@ -14,13 +14,13 @@ from pipeline import setup
 from pipeline.base import Pipeline
 from pipeline.worker import sync_now
 from store.place import Place
-from tests.conftest import World
+from tests.conftest import World, lent
 from tests.pipeline.shops import at_once
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Twin]:
-    with Twin("cartum", seed=6) as twin:
+    with lent("cartum", seed=6) as twin:
         yield twin
 
 

@@ -13,7 +13,7 @@ from pipeline import completeness
 from pipeline.base import Pipeline
 from store.place import Place
 from store.proof_views import Proof
-from tests.conftest import World
+from tests.conftest import World, lent
 from tests.pipeline.shops import at_once
 from tests.pipeline.test_cartum_path import CartumShop
 from tests.pipeline.test_cartum_path import bound as bound_cartum
@@ -22,13 +22,13 @@ from tests.pipeline.test_shopify_path import ShopifyWorld
 
 @pytest.fixture(scope="module")
 def cartum_twin() -> Iterator[Twin]:
-    with Twin("cartum", seed=6) as twin:
+    with lent("cartum", seed=6) as twin:
         yield twin
 
 
 @pytest.fixture(scope="module")
 def shopify_twin() -> Iterator[Twin]:
-    with Twin("shopify", points=1_000_000) as twin:
+    with lent("shopify", points=1_000_000) as twin:
         yield twin
 
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import msgspec
 import pytest
 
+from connectors.simulated.launch import Twin
 from domain.enums import Stage, Status
 from domain.results import Refused
 from pipeline import stocktaking
@@ -35,13 +35,36 @@ from store.export import (
 from store.packing import unpacked
 from store.place import Place, find
 from store.upgrade import open_store
-from tests.conftest import World
+from tests.conftest import World, apart, copied, database_on, name_of, sqlite_at
+from tests.pipeline.conftest import Template, moved_to
 from tests.store.conftest import Books
 
 
-@pytest.fixture
-async def filled(world: World) -> World:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def filled_once(
+    request: pytest.FixtureRequest, shop_twin: Twin, carrier_twin: Twin, tmp_path_factory: pytest.TempPathFactory
+) -> Template:
     """Orders in every stage, a merge, notes, stock, a void number, a batch, an abnormal order, categories."""
+    home = tmp_path_factory.mktemp("filled")
+    if request.param == "sqlite":
+        place = copied(request.getfixturevalue("new_sqlite"), sqlite_at(home))
+    else:
+        url = request.getfixturevalue("postgresql_url")
+        place = find(database_on(url, home, request.getfixturevalue("new_postgresql")), home / "key")
+
+    async def made() -> int:
+        world = World(await Pipeline.open(place), shop_twin, carrier_twin, home / "papers")
+        await world.bind()
+        await fill(world)
+        await world.p.store.checkpoint()
+        await world.p.aclose()
+        return world.shop_id
+
+    file = place.file or home / name_of(place.url)
+    return Template(file, place.key_file, home / "papers", apart(made()), place.url)
+
+
+async def fill(world: World) -> None:
     goods = [{"sku": "NB-A5", "quantity": 2}]
     orders = [world.order(customer_note="" if n else "po południu, proszę", line_items=goods) for n in range(4)]
     await world.sync()
@@ -63,14 +86,33 @@ async def filled(world: World) -> World:
             "UPDATE order_line SET cancelled = quantity WHERE order_id = (SELECT order_id FROM shipment WHERE id = :s)",
             s=ids[1],
         )
-    return world
 
 
 @pytest.fixture
-async def small(tmp_path: Path) -> AsyncIterator[Store]:
+async def filled(
+    filled_once: Template,
+    request: pytest.FixtureRequest,
+    shop_twin: Twin,
+    carrier_twin: Twin,
+    tmp_path: Path,
+) -> AsyncIterator[World]:
+    """Those books in a database of this test's own, on each engine in turn."""
+    if filled_once.url:
+        server = request.getfixturevalue("postgresql_url")
+        place = find(database_on(server, tmp_path, filled_once.file.name), filled_once.key)
+    else:
+        place = moved_to(filled_once, tmp_path)
+    world = World(await Pipeline.open(place), shop_twin, carrier_twin, filled_once.folder)
+    world.shop_id = filled_once.shop_id
+    yield world
+    await world.p.aclose()
+
+
+@pytest.fixture
+async def small(new_sqlite: Path, tmp_path: Path) -> AsyncIterator[Store]:
     """A shop with a secret, a parcel with its label, another one whose carrier is to be asked."""
     home = tmp_path / "small"
-    p = await Pipeline.open(Place("", home / "small.sqlite", home / "key", home / "backups"))
+    p = await Pipeline.open(copied(new_sqlite, sqlite_at(home)))
     books = Books(p)
     await books.open()
     await books.numbered()
@@ -119,14 +161,10 @@ async def other(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     """An empty database on each engine."""
     home = tmp_path / "other"
     if request.param == "sqlite":
-        place = Place("", home / "other.sqlite", home / "key", home / "backups")
+        place = copied(request.getfixturevalue("new_sqlite"), sqlite_at(home))
     else:
-        url: str = request.getfixturevalue("postgresql_url")
-        name = f"o{abs(hash(str(tmp_path))):x}"
-        connection = await asyncpg.connect(url)
-        await connection.execute(f"CREATE DATABASE {name}")
-        await connection.close()
-        place = find(url.replace("/postgres?", f"/{name}?"), home / "key")
+        url = request.getfixturevalue("postgresql_url")
+        place = find(database_on(url, home, request.getfixturevalue("new_postgresql")), home / "key")
     store = await open_store(place)
     yield store
     await store.close()

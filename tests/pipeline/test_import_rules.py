@@ -19,7 +19,7 @@ from pipeline.sync import policy_of, writes_delivery
 from pipeline.undo import target_of
 from store import quarantined
 from store.place import Place
-from tests.conftest import World
+from tests.conftest import World, lent
 from tests.pipeline import shops
 from tests.pipeline.shops import Shop, bound, emptied
 
@@ -231,7 +231,7 @@ async def test_roa_08_importing_again_makes_no_second_order_customer_product_or_
 async def test_roa_10_the_first_import_reaches_back_two_months_of_the_shops_own_days(
     zone: str, sqlite_place: Place, tmp_path: Path
 ) -> None:
-    with Twin("woocommerce", orders=0, seed=1, zone=zone) as twin:
+    with lent("woocommerce", orders=0, seed=1, zone=zone) as twin:
         async with bound(sqlite_place, twin, tmp_path / "papers") as shop:
             row = (await shop.fetch("SELECT connected_at, zone FROM shop"))[0]
             assert row["zone"] == zone

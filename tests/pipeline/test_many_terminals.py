@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from connectors.simulated.launch import Twin
 from domain.results import Refused
 from pipeline import persons
 from pipeline.base import Pipeline
 from pipeline.demo_books import compare
 from store.place import Place, find
-from tests.conftest import World
+from tests.conftest import World, lent
 
 ORDERS, PROCESSES = 24, 4
 
@@ -31,7 +30,7 @@ async def busy(postgresql_url: str, tmp_path: Path) -> AsyncIterator[World]:
     await connection.execute("CREATE DATABASE many_terminals")
     await connection.close()
     place: Place = find(postgresql_url.replace("/postgres?", "/many_terminals?"), tmp_path / "key")
-    with Twin("woocommerce", orders=ORDERS, plain=True, seed=3) as shop, Twin("carrier", seed=3) as carrier:
+    with lent("woocommerce", orders=ORDERS, plain=True, seed=3) as shop, lent("carrier", seed=3) as carrier:
         p = await Pipeline.open(place)
         world = World(p, shop, carrier, tmp_path / "papers")
         await world.bind(ship_without_printing="yes", grace_s="0", note_gate="no")

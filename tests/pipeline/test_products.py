@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from connectors.simulated.launch import Twin
 from domain.records import Category, Product
 from pipeline import setup, stocktaking
 from pipeline.base import Pipeline
 from pipeline.sync import sync_products
 from store import catalogue
 from store.place import Place
+from tests.conftest import lent
 from tests.pipeline import shops
 from tests.pipeline.shops import Shop
 
@@ -146,7 +146,7 @@ async def test_roa_21_of_two_products_of_ours_the_older_is_used_with_a_warning(s
 
 async def test_roa_21_two_shops_that_sell_the_same_sku_share_one_product(shop_on_each: Shop) -> None:
     s = shop_on_each
-    with Twin("woocommerce", orders=0, seed=2) as second:
+    with lent("woocommerce", orders=0, seed=2) as second:
         secrets = {k: str(second.hello[k]) for k in ("consumer_key", "consumer_secret")}
         other = await setup.add_shop(s.p, "woocommerce", "PL-Two", {"url": second.url}, secrets)
         assert isinstance(other, setup.Set)

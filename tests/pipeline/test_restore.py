@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from connectors.simulated.launch import Twin
 from domain.clock import now
 from domain.results import Refused
 from pipeline import setup, stocktaking
@@ -24,7 +23,7 @@ from store.backup import backup_file
 from store.doctor import examine
 from store.place import Place
 from store.restore import Restored, restart, restore
-from tests.conftest import World
+from tests.conftest import World, lent
 
 ORDERS = 12
 
@@ -32,7 +31,7 @@ ORDERS = 12
 @pytest.fixture
 async def lost(sqlite_place: Place, tmp_path: Path) -> AsyncIterator[World]:
     """A world with twins of its own, so that their whole books can be compared."""
-    with Twin("woocommerce", orders=ORDERS, plain=True, seed=3) as shop, Twin("carrier", seed=3) as carrier:
+    with lent("woocommerce", orders=ORDERS, plain=True, seed=3) as shop, lent("carrier", seed=3) as carrier:
         world = World(await Pipeline.open(sqlite_place), shop, carrier, tmp_path / "papers")
         await world.bind()
         await world.sync()

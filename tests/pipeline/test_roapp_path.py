@@ -15,13 +15,13 @@ from pipeline import setup
 from pipeline.base import Pipeline
 from pipeline.worker import sync_now
 from store.place import Place
-from tests.conftest import World
+from tests.conftest import World, lent
 from tests.pipeline.shops import at_once
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Twin]:
-    with Twin("roapp", rate=0) as twin:
+    with lent("roapp", rate=0) as twin:
         yield twin
 
 
@@ -122,7 +122,7 @@ async def test_accounts_behind_one_address_are_told_apart_by_their_keys(
     again = await setup.add_shop(p, "roapp", "Twice", given, {"api_key": str(account.shop.hello["api_key"])})
     assert isinstance(again, Refused)
     assert again.code == "already_bound"
-    with Twin("roapp", rate=0, seed=2) as other:
+    with lent("roapp", rate=0, seed=2) as other:
         key = str(other.hello["api_key"])
         refused = await setup.add_shop(p, "roapp", "Other", given, {"api_key": key})
         # It is no longer taken for the first one, and its key is asked.

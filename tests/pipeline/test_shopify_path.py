@@ -12,13 +12,13 @@ from pipeline import setup
 from pipeline.base import Pipeline
 from pipeline.worker import Worker
 from store.place import Place
-from tests.conftest import World
+from tests.conftest import World, lent
 from tests.pipeline.shops import at_once
 
 
 @pytest.fixture(scope="module")
 def shopify() -> Iterator[Twin]:
-    with Twin("shopify", points=1_000_000) as twin:
+    with lent("shopify", points=1_000_000) as twin:
         yield twin
 
 

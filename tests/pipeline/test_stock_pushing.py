@@ -24,6 +24,7 @@ from pipeline.worker import Worker, sync_now
 from store import accounts, leases, stock_pushes
 from store.doctor import examine
 from store.place import Place
+from tests.conftest import lent
 
 GOODS = ("MUG", "SOCK-1", "TOWEL-2")
 
@@ -127,7 +128,7 @@ class Shops:
 
 @pytest.fixture(scope="module")
 def twins() -> Iterator[tuple[Twin, Twin]]:
-    with Twin("shopify", points=1_000_000, seed=1) as one, Twin("shopify", points=1_000_000, seed=2) as two:
+    with lent("shopify", points=1_000_000, seed=1) as one, lent("shopify", points=1_000_000, seed=2) as two:
         yield one, two
 
 
@@ -535,7 +536,7 @@ async def test_a_number_that_arrives_late_over_a_newer_one_is_put_right(sqlite_p
     """Cartum compares nothing before it sets: only the second look finds a late arrival."""
     clock = Ahead()
     p = await Pipeline.open(sqlite_place, clock)
-    with Twin("cartum", seed=3) as twin:
+    with lent("cartum", seed=3) as twin:
         values = {"url": twin.url, "login": str(twin.hello["login"]), "calls_per_second": "0", "timeout_s": "2"}
         values |= {"settle_s": "60"}
         twin.admin("POST", "orders", {"orders": [{"created_ago_s": 60}]})  # It has a currency by this.

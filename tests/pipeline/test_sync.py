@@ -20,6 +20,7 @@ from pipeline.sync import OrderSync, policy_of, take_over_chunk
 from pipeline.worker import sync_now
 from store.place import Place
 from store.tables import metadata
+from tests.conftest import lent
 from tests.domain.orders import a_line, an_order
 from tests.pipeline import shops
 from tests.pipeline.shops import Shop, bound, emptied
@@ -291,7 +292,7 @@ async def test_a_shop_that_failed_for_hours_is_read_again_by_itself_and_misses_n
 async def test_in_every_zone_an_order_made_now_is_read_at_the_next_sync(
     zone: str, sqlite_place: Place, tmp_path: Path
 ) -> None:
-    with Twin("woocommerce", orders=0, seed=1, zone=zone) as twin:
+    with lent("woocommerce", orders=0, seed=1, zone=zone) as twin:
         async with bound(sqlite_place, twin, tmp_path / "papers") as s:
             await s.sync()
             for _ in range(3):

@@ -1,10 +1,7 @@
 """Books without a shop behind them: a database per engine and module, and orders written straight into it."""
 
-import asyncio
-import hashlib
 import warnings
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from itertools import count
 from typing import Any
 
@@ -24,6 +21,7 @@ from store.doctor import Finding, examine
 from store.intake import Incoming
 from store.place import Place, find
 from store.shipments import load_facts
+from tests.conftest import copied, database_on, sqlite_at
 from tests.domain.orders import a_line, an_order
 
 _numbers = count(1)
@@ -144,25 +142,13 @@ class Books:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def shared_place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def shared_place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A database on each engine in turn, shared by a module: every test has a shop and goods of its own."""
     home = tmp_path_factory.mktemp("books")
     if request.param == "sqlite":
-        yield Place("", home / "books.sqlite", home / "keys" / "key", home / "backups")
-        return
-    import asyncpg
-
-    url: str = request.getfixturevalue("postgresql_url")
-    name = f"books_{hashlib.blake2b(str(home).encode(), digest_size=6).hexdigest()}"
-
-    async def create() -> None:
-        connection = await asyncpg.connect(url)
-        await connection.execute(f"CREATE DATABASE {name}")
-        await connection.close()
-
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, create()).result()
-    yield find(url.replace("/postgres?", f"/{name}?"), home / "key")
+        return copied(request.getfixturevalue("new_sqlite"), sqlite_at(home))
+    url = request.getfixturevalue("postgresql_url")
+    return find(database_on(url, home, request.getfixturevalue("new_postgresql")), home / "key")
 
 
 @pytest.fixture

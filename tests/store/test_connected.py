@@ -45,29 +45,29 @@ async def revision(place: Place) -> str:
     return found
 
 
-async def test_while_others_are_connected_nothing_is_migrated_and_they_are_named(place: Place) -> None:
-    await first_schema(place)
-    await beats(place, "packing-2", 30_000)
+async def test_while_others_are_connected_nothing_is_migrated_and_they_are_named(bare_place: Place) -> None:
+    await first_schema(bare_place)
+    await beats(bare_place, "packing-2", 30_000)
     with pytest.raises(OthersConnected, match=r"packing-2 \(0\.0\.9\)"):
-        await open_store(place)
-    assert await revision(place) == "0001"
-    if place.file is not None:
-        assert not place.backups.exists()
+        await open_store(bare_place)
+    assert await revision(bare_place) == "0001"
+    if bare_place.file is not None:
+        assert not bare_place.backups.exists()
 
 
-async def test_who_was_not_heard_of_for_two_minutes_is_not_connected_any_more(place: Place) -> None:
-    await first_schema(place)
-    await beats(place, "packing-2", 2 * MINUTE + 1_000)
-    store = await open_store(place)
+async def test_who_was_not_heard_of_for_two_minutes_is_not_connected_any_more(bare_place: Place) -> None:
+    await first_schema(bare_place)
+    await beats(bare_place, "packing-2", 2 * MINUTE + 1_000)
+    store = await open_store(bare_place)
     async with store.reading() as tx:
         assert await tx.value("SELECT version_num FROM alembic_version") == HEAD
         assert await tx.value("SELECT value FROM meta WHERE key = 'program'") == version("shipdeck")
     await store.close()
 
 
-async def test_a_dead_program_of_this_host_is_in_nobodys_way(sqlite_place: Place) -> None:
-    await first_schema(sqlite_place)
-    store = Store(sqlite_place)
+async def test_a_dead_program_of_this_host_is_in_nobodys_way(bare_sqlite_place: Place) -> None:
+    await first_schema(bare_sqlite_place)
+    store = Store(bare_sqlite_place)
     dead = leases.new_owner().split("|")
     async with store.transaction() as tx:
         await tx.run(
@@ -77,8 +77,8 @@ async def test_a_dead_program_of_this_host_is_in_nobodys_way(sqlite_place: Place
             at=now(),
         )
     await store.close()
-    await (await open_store(sqlite_place)).close()
-    assert revision_of(sqlite_place) == HEAD
+    await (await open_store(bare_sqlite_place)).close()
+    assert revision_of(bare_sqlite_place) == HEAD
 
 
 async def until(condition: Callable[[], Awaitable[Any]]) -> None:

@@ -27,23 +27,23 @@ from store.upgrade import open_store, upgrade
 from tests.store.conftest import differences
 
 
-async def test_a_new_database_is_private_and_at_the_newest_schema(sqlite_place: Place) -> None:
-    store = await open_store(sqlite_place)
+async def test_a_new_database_is_private_and_at_the_newest_schema(bare_sqlite_place: Place) -> None:
+    store = await open_store(bare_sqlite_place)
     await store.close()
-    assert sqlite_place.file is not None
-    assert revision_of(sqlite_place) == HEAD
-    assert stat.S_IMODE(sqlite_place.file.stat().st_mode) == 0o600
-    assert stat.S_IMODE(sqlite_place.file.parent.stat().st_mode) == 0o700
+    assert bare_sqlite_place.file is not None
+    assert revision_of(bare_sqlite_place) == HEAD
+    assert stat.S_IMODE(bare_sqlite_place.file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(bare_sqlite_place.file.parent.stat().st_mode) == 0o700
 
 
-async def test_the_migrations_lead_to_the_tables_of_the_code(place: Place) -> None:
-    store = await open_store(place)
+async def test_the_migrations_lead_to_the_tables_of_the_code(bare_place: Place) -> None:
+    store = await open_store(bare_place)
     assert await store.run_sync(differences) == []
     await store.close()
 
 
-async def test_opening_twice_migrates_once_and_two_at_once_agree(place: Place) -> None:
-    stores = await asyncio.gather(*(open_store(place) for _ in range(3)))
+async def test_opening_twice_migrates_once_and_two_at_once_agree(bare_place: Place) -> None:
+    stores = await asyncio.gather(*(open_store(bare_place) for _ in range(3)))
     for store in stores:
         async with store.reading() as tx:
             assert await tx.value("SELECT version_num FROM alembic_version") == HEAD
@@ -76,14 +76,14 @@ async def test_an_older_database_is_backed_up_before_it_is_migrated(sqlite_place
         assert connection.execute("SELECT version_num FROM alembic_version").fetchone()[0] == "0000"
 
 
-async def test_what_is_not_a_database_is_named_and_left_alone(sqlite_place: Place) -> None:
-    assert sqlite_place.file is not None
-    sqlite_place.file.parent.mkdir(parents=True)
-    sqlite_place.file.write_bytes(b"not a database at all, but long enough to be looked at" * 20)
-    before = sqlite_place.file.read_bytes()
+async def test_what_is_not_a_database_is_named_and_left_alone(bare_sqlite_place: Place) -> None:
+    assert bare_sqlite_place.file is not None
+    bare_sqlite_place.file.parent.mkdir(parents=True)
+    bare_sqlite_place.file.write_bytes(b"not a database at all, but long enough to be looked at" * 20)
+    before = bare_sqlite_place.file.read_bytes()
     with pytest.raises(Damaged):
-        await open_store(sqlite_place)
-    assert sqlite_place.file.read_bytes() == before
+        await open_store(bare_sqlite_place)
+    assert bare_sqlite_place.file.read_bytes() == before
 
 
 async def test_a_backup_is_whole_private_and_made_while_somebody_writes(sqlite_place: Place) -> None:

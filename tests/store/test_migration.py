@@ -80,9 +80,9 @@ async def explained(store: Store, sql: str) -> list[str]:
     return [r["detail"] for r in await store.fetch(f"EXPLAIN QUERY PLAN {sql}")]
 
 
-async def test_the_first_schema_becomes_todays_and_keeps_what_was_in_it(place: Place) -> None:
-    await first_schema(place)
-    store = await open_store(place)
+async def test_the_first_schema_becomes_todays_and_keeps_what_was_in_it(bare_place: Place) -> None:
+    await first_schema(bare_place)
+    store = await open_store(bare_place)
     assert await store.run_sync(differences) == []
     async with store.reading() as tx:
         assert await tx.value("SELECT version_num FROM alembic_version") == HEAD
@@ -97,23 +97,23 @@ async def test_the_first_schema_becomes_todays_and_keeps_what_was_in_it(place: P
     await store.close()
 
 
-async def test_a_copy_of_the_first_schema_is_kept_before_it_is_changed(sqlite_place: Place) -> None:
-    await first_schema(sqlite_place)
-    assert not sqlite_place.backups.exists()
-    await (await open_store(sqlite_place)).close()
-    (copy,) = sqlite_place.backups.glob(f"*before-{HEAD}.sqlite")
+async def test_a_copy_of_the_first_schema_is_kept_before_it_is_changed(bare_sqlite_place: Place) -> None:
+    await first_schema(bare_sqlite_place)
+    assert not bare_sqlite_place.backups.exists()
+    await (await open_store(bare_sqlite_place)).close()
+    (copy,) = bare_sqlite_place.backups.glob(f"*before-{HEAD}.sqlite")
     with sqlite3.connect(copy) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchone()[0] == "0001"
         assert connection.execute("SELECT count(*) FROM shipment").fetchone()[0] == 4
 
 
-async def test_what_only_looks_reads_the_first_schema_as_it_is(sqlite_place: Place) -> None:
-    await first_schema(sqlite_place)
-    async with Reader(sqlite_place) as reader:
+async def test_what_only_looks_reads_the_first_schema_as_it_is(bare_sqlite_place: Place) -> None:
+    await first_schema(bare_sqlite_place)
+    async with Reader(bare_sqlite_place) as reader:
         assert len(await views.listing(reader, [])) == 4
         assert await people_views.operators(reader) == []
-    assert sqlite_place.file is not None
-    with sqlite3.connect(sqlite_place.file) as connection:
+    assert bare_sqlite_place.file is not None
+    with sqlite3.connect(bare_sqlite_place.file) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchone()[0] == "0001"
 
 

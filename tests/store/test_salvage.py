@@ -18,6 +18,7 @@ from store.place import Place
 from store.salvage import Salvaged, salvage
 from store.schema import HEAD, revision_of
 from store.upgrade import open_store
+from tests.conftest import apart, copied, sqlite_at
 from tests.store.conftest import Books
 from tests.store.test_migration import first_schema
 
@@ -25,18 +26,29 @@ PAGE = 4096
 ORDERS = 120
 
 
+@pytest.fixture(scope="module")
+def whole(new_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Books of 120 orders over many pages, closed, for every test to take a copy of."""
+    place = copied(new_sqlite, sqlite_at(tmp_path_factory.mktemp("whole")))
+
+    async def fill() -> None:
+        p = await Pipeline.open(place)
+        books = Books(p)
+        await books.open()
+        skus = [await books.goods(1000) for _ in range(5)]
+        for n in range(ORDERS):
+            await books.order(skus[n % 5], skus[(n + 1) % 5])
+        await p.store.checkpoint()
+        await p.aclose()
+
+    apart(fill())
+    return place
+
+
 @pytest.fixture
-async def healthy(sqlite_place: Place) -> Place:
-    """Books of 120 orders over many pages, closed."""
-    p = await Pipeline.open(sqlite_place)
-    books = Books(p)
-    await books.open()
-    skus = [await books.goods(1000) for _ in range(5)]
-    for n in range(ORDERS):
-        await books.order(skus[n % 5], skus[(n + 1) % 5])
-    await p.store.checkpoint()
-    await p.aclose()
-    return sqlite_place
+def healthy(whole: Place, bare_sqlite_place: Place) -> Place:
+    """Those books in this test's own file."""
+    return copied(file_of(whole), bare_sqlite_place)
 
 
 def file_of(place: Place) -> Path:
@@ -178,11 +190,11 @@ async def test_a_lost_schema_is_taken_from_a_backup_and_without_one_nothing_is_m
     assert not (tmp_path / "newest.sqlite").exists()
 
 
-async def test_an_older_schema_is_saved_into_todays(sqlite_place: Place, tmp_path: Path) -> None:
-    await first_schema(sqlite_place)
-    made = await saved(sqlite_place, tmp_path / "new.sqlite")
+async def test_an_older_schema_is_saved_into_todays(bare_sqlite_place: Place, tmp_path: Path) -> None:
+    await first_schema(bare_sqlite_place)
+    made = await saved(bare_sqlite_place, tmp_path / "new.sqlite")
     assert sum(t.lost for t in made.tables) == 0
-    await assert_whole(sqlite_place, tmp_path / "new.sqlite")
+    await assert_whole(bare_sqlite_place, tmp_path / "new.sqlite")
     with closing(sqlite3.connect(tmp_path / "new.sqlite")) as connection:
         assert connection.execute("SELECT count(*) FROM buyer WHERE words <> ''").fetchone()[0] == 4
 

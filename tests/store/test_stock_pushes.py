@@ -241,9 +241,9 @@ async def test_a_change_of_a_shop_concerns_all_its_listings_block_by_block(
     assert await due(books) == []
 
 
-async def test_shops_bound_before_are_told_nothing_before_somebody_says_so(place: Place) -> None:
-    await first_schema(place)
-    store = await open_store(place)
+async def test_shops_bound_before_are_told_nothing_before_somebody_says_so(bare_place: Place) -> None:
+    await first_schema(bare_place)
+    store = await open_store(bare_place)
     async with store.reading() as tx:
         [settings] = [from_json(r.settings) for r in await tx.rows("SELECT settings FROM shop")]
     assert settings["push_stock"] is False

@@ -1,4 +1,7 @@
-"""The command line as an operator uses it: exit codes, JSON, and nothing secret anywhere."""
+"""The command line as an operator uses it: exit codes, JSON, and nothing secret anywhere.
+
+Most commands run in this process; a few are programs of their own, where the process is the point.
+"""
 
 import json
 from collections.abc import Iterator
@@ -46,16 +49,16 @@ def test_the_whole_path_by_commands_ends_shipped_and_told(sh: Shell, shop: Twin)
     )
     assert {*wanted.split(), "ship_by", "reason"} <= listed[0].keys()
     codes = [row["code"] for row in listed[:3]]
-    approved = sh.json("approve", *codes)
+    approved = json.loads(sh.program("approve", *codes, "--json"))
     assert approved["done"] == [row["id"] for row in listed[:3]]
     assert approved["refused"] == []
     sh("assign", "--all", "--service", "SimPost/SIM-STD")
-    waybills = sh.json("waybill", "--all", "--wait", "60")
+    waybills = json.loads(sh.program("waybill", "--all", "--wait", "60", "--json"))
     assert waybills["settled"] is True
     sh("print", "--all", "--wait", "60")
     assert list((sh.folder / "papers").glob("*.pdf"))
     sh("ship", "--all", exits=2)
-    shipped = sh.json("ship", "--all", "--yes", "--expect", "3", "--wait", "60")
+    shipped = json.loads(sh.program("ship", "--all", "--yes", "--expect", "3", "--wait", "60", "--json"))
     assert len(shipped["done"]) == 3
     rows = sh.json("list", "shipped")
     assert {row["status"] for row in rows} == {"succeeded"}
@@ -70,7 +73,7 @@ def test_the_whole_path_by_commands_ends_shipped_and_told(sh: Shell, shop: Twin)
 
 def test_refusals_are_named_and_exit_with_one(sh: Shell) -> None:
     code = sh.json("list", "review")[0]["code"]
-    answer = sh.json("ship", code, exits=1)
+    answer = json.loads(sh.program("ship", code, "--json", exits=1))
     assert [(r["code"]) for r in answer["refused"]] == ["wrong_stage"]
     assert sh.json("approve", "K999999", exits=1)["refused"][0]["code"] == "not_found"
     assert sh.json("approve", "--all", "--expect", "77", exits=1)["refused"][0]["code"] == "not_as_expected"
@@ -98,6 +101,10 @@ def test_undo_takes_the_last_batch_back(sh: Shell) -> None:
 )
 def test_wrong_usage_exits_with_two_and_one_sentence(sh: Shell, arguments: tuple[str, ...]) -> None:
     assert sh(*arguments, exits=2)
+
+
+def test_a_program_that_is_called_wrongly_exits_with_two_as_well(sh: Shell) -> None:
+    assert sh.program("frobnicate", exits=2)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +142,7 @@ def test_plain_http_beyond_this_machine_is_refused_before_anything_is_sent(sh: S
 def test_no_secret_is_in_anything_that_was_written(sh: Shell) -> None:
     sh("shop", "show", "PL-Woo")
     sh("shop", "list", "--json")
+    sh.program("--verbose", "shop", "check", "PL-Woo")
     sh("--verbose", "shop", "check", "PL-Woo")
     kept = b"".join(f.read_bytes() for f in sh.folder.glob("cli.sqlite*"))
     for secret in sh.secrets:
@@ -144,6 +152,6 @@ def test_no_secret_is_in_anything_that_was_written(sh: Shell) -> None:
 
 def test_reading_works_where_there_is_no_database_yet(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
-    assert "no database" in shell("list", "review", exits=1)
-    assert "shipdeck" in shell("--version")
+    assert "no database" in shell.program("list", "review", exits=1)
+    assert "shipdeck" in shell.program("--version")
     assert str(tmp_path) in shell("config", "path")

@@ -1,4 +1,7 @@
-"""Backup, restore, export, import, doctor and upgrade as commands: processes of their own, exit codes, nothing secret."""
+"""Backup, restore, export, import, doctor and upgrade as commands: exit codes, nothing secret.
+
+Most commands run in this process; a few are programs of their own, where the process is the point.
+"""
 
 import json
 import sqlite3
@@ -10,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.simulated.launch import Twin
 from tests.console.shell import Shell
+from tests.conftest import lent
 
 PASS = "pass phrase of the owner"
 
@@ -19,12 +22,10 @@ PASS = "pass phrase of the owner"
 @pytest.fixture(scope="module")
 def bound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """A bound shop with three orders."""
-    with Twin("woocommerce", orders=3, plain=True, seed=5) as shop:
+    with lent("woocommerce", orders=3, plain=True, seed=5) as shop:
         sh = Shell(tmp_path_factory.mktemp("keeping"))
-        keys = {"WOO_KEY": str(shop.hello["consumer_key"]), "WOO_SECRET": str(shop.hello["consumer_secret"])}
-        sh.secrets = [*keys.values(), PASS]  # type: ignore[attr-defined]
-        secrets = ("--secret-env", "consumer_key=WOO_KEY", "--secret-env", "consumer_secret=WOO_SECRET")
-        sh("shop", "add", "woocommerce", "PL-Woo", "--set", f"url={shop.url}", *secrets, **keys)
+        sh.secrets.append(PASS)
+        sh.bind(shop)
         sh("sync")
         yield sh
 
@@ -42,14 +43,15 @@ def test_a_portable_backup_carries_books_and_key_to_another_machine(bound: Shell
     (bound.folder / "config.toml").write_text('terminal = "bench-9"\n')
     assert "passphrase" in sh("backup", "--portable", str(carried), exits=2)
     sh("backup", "--portable", str(carried), "--passphrase-stdin", stdin="short\n", exits=1)
-    made = sh.json("backup", "--portable", str(carried), "--passphrase-env", "BACKUP_PASS")
+    made = json.loads(sh.program("backup", "--portable", str(carried), "--passphrase-env", "BACKUP_PASS", "--json"))
     assert made["holds"] == ["config.toml", "database.sqlite", "key"]
     sh("backup", "--portable", str(carried), "--passphrase-env", "BACKUP_PASS", exits=1)
     new = another(bound, tmp_path)
     question = new("restore", str(carried), "--passphrase-env", "BACKUP_PASS", exits=2)
     assert "--old-machine-retired" in question
     assert not list(tmp_path.glob("cli.sqlite*"))
-    wrong = new("restore", str(carried), "--old-machine-retired", "--passphrase-stdin", stdin="no such\n", exits=1)
+    stdin = ("restore", str(carried), "--old-machine-retired", "--passphrase-stdin")
+    wrong = new.program(*stdin, stdin="no such\n", exits=1)
     assert "passphrase" in wrong
     answer = new.json("restore", str(carried), "--old-machine-retired", "--passphrase-env", "BACKUP_PASS")
     assert (answer["shops"], answer["kept"]) == (1, "")
@@ -67,7 +69,7 @@ def test_a_portable_backup_carries_books_and_key_to_another_machine(bound: Shell
     assert Path(again["kept"]).name.endswith("-before-restore.sqlite")
     with closing(sqlite3.connect(again["kept"])) as kept:
         assert kept.execute("SELECT count(*) FROM orders").fetchone()[0] == 3
-    for secret in bound.secrets:  # type: ignore[attr-defined]
+    for secret in bound.secrets:
         assert secret not in new.written + sh.written
         assert secret.encode() not in carried.read_bytes()
     assert b"SQLite format" not in carried.read_bytes()

@@ -1,13 +1,14 @@
 """`shipdeck reconcile`: what differs is named by order number, exit 1 until it is repaired; wrong usage is exit 2."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from connectors.simulated.launch import Twin
 from tests.console.shell import Shell
+from tests.conftest import lent
 
 TODAY = datetime.now(UTC).date()
 
@@ -15,11 +16,9 @@ TODAY = datetime.now(UTC).date()
 @pytest.fixture(scope="module")
 def sh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """A shop in UTC that was bound two months ago; an order dated two days back came to it behind the cursor."""
-    with Twin("woocommerce", orders=0, seed=5, zone="UTC") as shop:
+    with lent("woocommerce", orders=0, seed=5, zone="UTC") as shop:
         shell = Shell(tmp_path_factory.mktemp("reconcile"))
-        keys = {"WOO_KEY": str(shop.hello["consumer_key"]), "WOO_SECRET": str(shop.hello["consumer_secret"])}
-        secrets = ("--secret-env", "consumer_key=WOO_KEY", "--secret-env", "consumer_secret=WOO_SECRET")
-        shell("shop", "add", "woocommerce", "PL-Woo", "--set", f"url={shop.url}", *secrets, **keys)
+        shell.bind(shop)
         shop.admin("POST", "orders", {"orders": [{}]})
         shell("sync")
         noon = f"{TODAY - timedelta(days=2)}T12:00:00"
@@ -30,7 +29,7 @@ def sh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
 
 
 def test_what_differs_is_named_and_repaired(sh: Shell, tmp_path: Path) -> None:
-    rows = sh.json("reconcile", exits=1)
+    rows = json.loads(sh.program("reconcile", "--json", exits=1))
     assert [r["day"] for r in rows] == [str(TODAY - timedelta(days=n)) for n in (1, 2, 3)]
     (bad,) = [r for r in rows if not r["complete"]]
     assert bad["day"] == str(TODAY - timedelta(days=2))

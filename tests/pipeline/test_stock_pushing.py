@@ -2,13 +2,12 @@
 
 import asyncio
 import random
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from connectors.shops.shopify import Shopify
 from connectors.simulated.launch import Twin
@@ -24,7 +23,7 @@ from pipeline.worker import Worker, sync_now
 from store import accounts, leases, stock_pushes
 from store.doctor import examine
 from store.place import Place
-from tests.conftest import lent
+from tests.conftest import apart, copied, lent, sqlite_at
 
 GOODS = ("MUG", "SOCK-1", "TOWEL-2")
 
@@ -133,10 +132,9 @@ def twins() -> Iterator[tuple[Twin, Twin]]:
 
 
 @pytest.fixture(scope="module")
-def template(twins: tuple[Twin, Twin], tmp_path_factory: pytest.TempPathFactory) -> Place:
+def template(twins: tuple[Twin, Twin], tmp_path_factory: pytest.TempPathFactory, new_sqlite: Path) -> Place:
     """Both shops bound and their goods read: what each test copies."""
-    home = tmp_path_factory.mktemp("template")
-    place = Place("", home / "t.sqlite", home / "keys" / "key", home / "backups")
+    place = copied(new_sqlite, sqlite_at(tmp_path_factory.mktemp("template")))
 
     async def bind() -> None:
         shops = Shops(await Pipeline.open(place, worker=True), Ahead(), *twins)
@@ -144,8 +142,7 @@ def template(twins: tuple[Twin, Twin], tmp_path_factory: pytest.TempPathFactory)
         await shops.p.store.checkpoint()
         await shops.p.aclose()
 
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, bind()).result()
+    apart(bind())
     return place
 
 
@@ -159,10 +156,9 @@ async def shops(template: Place, twins: tuple[Twin, Twin], tmp_path: Path) -> As
         for sku in GOODS:
             twin.admin("POST", "stock", {"sku": sku, "pieces": 20})
     assert template.file is not None
-    file = tmp_path / "test.sqlite"
-    await asyncio.to_thread(shutil.copyfile, template.file, file)
+    place = copied(template.file, structs.replace(sqlite_at(tmp_path), key_file=template.key_file))
     clock = Ahead()
-    made = Shops(await Pipeline.open(Place("", file, template.key_file, tmp_path / "backups"), clock), clock, *twins)
+    made = Shops(await Pipeline.open(place, clock), clock, *twins)
     yield made
     Steps.hook = None
     await made.p.aclose()

@@ -37,7 +37,7 @@ EARLY = 240
 
 def run(options: Options) -> list[Result]:
     """Rounds on a clock that jumps, then real time with console and worker."""
-    shops, rounds = options.size(20, 2), options.size(2_400, 6)
+    shops, rounds = options.size(20, 2), options.size(2_400, 4)
     folder = options.scratch / "idle"
     folder.mkdir()
     place = data.place_of(folder / "idle.sqlite")
@@ -53,7 +53,7 @@ def run(options: Options) -> list[Result]:
         check(done.returncode == 0, f"the rounds ended with {done.stderr[-500:]}")
         told = json.loads(done.stdout.splitlines()[-1])
         check(told["synced"] == shops * rounds, f"{told['synced']} syncs of {shops * rounds}")
-        watched = options.size(30, 2)
+        watched = options.size(30, 1)
         console_ms, worker_ms = _real_time(options, place, watched)
     per_round = told["cpu"] / rounds
     share = (console_ms + worker_ms) / watched / 1000 + per_round / (EVERY / 1000)

@@ -65,7 +65,7 @@ class Feed:
 
 def run(options: Options) -> list[Result]:
     """100,000 orders into a new database; then 5,000 into databases of growing size."""
-    orders = options.size(100_000, 300)
+    orders = options.size(100_000, 150)
     taken = asyncio.run(_new(options, orders))
     assert taken.raw is not None
     ours, raw, again = (orders / s.cpu for s in (taken.ours, taken.raw.spent, taken.again))

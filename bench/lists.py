@@ -26,8 +26,8 @@ MUST = {"row": (5.0, 12.0), "page, cold": (None, 24.0), "page, warm": (None, 16.
 
 def run(options: Options) -> list[Result]:
     """Row moves, pages, the ends, memory after many jumps; then how it grows with the order book."""
-    ours, grown, first = _ours(options, options.orders, options.size(40, 3), options.size(1_000, 10))
-    table = _peer_table(options, options.size(40, 3))
+    ours, grown, first = _ours(options, options.orders, options.size(40, 2), options.size(1_000, 8))
+    table = _peer_table(options, options.size(40, 2))
     sheet = None if options.quick else _visidata(options, 40)
     results: list[Result] = []
     for name in KEYS:
@@ -45,7 +45,7 @@ def run(options: Options) -> list[Result]:
             results.append(plain("list", f"{name}, beside VisiData, p95", mine.cpu(0.95), "ms", other.cpu(0.95)))
     results.append(plain("list", "bytes of a cold page", ours["page, cold"].bytes(), "B", table["page"].bytes()))
     results.append(plain("list", "detail beside the row, 0.12 s after it, p95", ours["detail"].cpu(0.95), "ms"))
-    results.append(at_most("list", f"RSS growth over {options.size(1_000, 10)} jumps", grown, "MB", 25))
+    results.append(at_most("list", f"RSS growth over {options.size(1_000, 8)} jumps", grown, "MB", 25))
     results.append(plain("list", "RSS before them", first, "MB"))
     for orders in options.growth()[:-1]:
         found, _grown, _first = _ours(options, orders, options.size(25, 3), 0)

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 
 def run(options: Options) -> list[Result]:
     """Scan to verdict at the full size, then at smaller ones."""
-    seconds = options.size(60, 2)
+    seconds = options.size(60, 1)
     results: list[Result] = []
     for size in reversed(options.growth()):
         times, bare, synced = _at(options, size, seconds if size == options.orders else options.size(15, 2))

@@ -34,7 +34,7 @@ SEED = 11
 
 def run(options: Options) -> list[Result]:
     """20,000 orders, each with one to three lines and a fulfilment order, into a new database."""
-    orders = options.size(20_000, 300)
+    orders = options.size(20_000, 200)
     folder = options.scratch / "bulk_import"
     folder.mkdir()
     ours, loader, raw, grown = asyncio.run(_import(folder, orders))

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,10 @@ each_language = pytest.mark.parametrize("file", FILES, ids=lambda file: file.par
 MEND = "run `make texts` and fill in what it names"
 
 
+source_texts, translations = cache(texts.source_texts), cache(texts.translations)
+"""Read once: to parse the whole source is what half of the tests here would begin with."""
+
+
 def test_every_language_but_that_of_the_source_has_a_catalogue() -> None:
     assert [code for code, _name in words.LANGUAGES[1:]] == [file.parent.parent.name.split("_")[0] for file in FILES]
 
@@ -26,18 +31,18 @@ def test_a_text_is_one_literal_so_that_it_can_be_found() -> None:
 
 @each_language
 def test_no_text_of_the_source_lacks_its_translation(file: Path) -> None:
-    known = texts.translations(file)
-    assert [text for text in texts.source_texts() if not known.get(text)] == [], MEND
+    known = translations(file)
+    assert [text for text in source_texts() if not known.get(text)] == [], MEND
 
 
 @each_language
 def test_no_translation_outlives_its_text(file: Path) -> None:
-    assert sorted(texts.translations(file).keys() - texts.source_texts().keys()) == [], MEND
+    assert sorted(translations(file).keys() - source_texts().keys()) == [], MEND
 
 
 @each_language
 def test_a_translation_has_the_placeholders_of_its_text(file: Path) -> None:
-    said = {text: other for text, other in texts.translations(file).items() if other}
+    said = {text: other for text, other in translations(file).items() if other}
     assert [text for text, other in said.items() if texts.placeholders(text) != texts.placeholders(other)] == []
 
 
@@ -46,7 +51,7 @@ def test_a_translation_begins_and_ends_in_space_only_where_its_text_does(file: P
     """A text that ends in a colon and a space may end in the full-width colon, which brings its own."""
     wrong = [
         text
-        for text, other in texts.translations(file).items()
+        for text, other in translations(file).items()
         if (other[:1].isspace(), other[-1:].isspace()) != (text[:1].isspace(), text[-1:].isspace())
         and not (other.endswith("：") and text.endswith(": "))
     ]
@@ -60,16 +65,16 @@ def test_the_compiled_catalogue_is_that_of_the_translations(file: Path) -> None:
 
 @each_language
 def test_an_update_changes_nothing_the_second_time(file: Path) -> None:
-    known = texts.translations(file)
-    once = texts.catalogue_of(file, texts.source_texts(), known)
-    assert texts.as_po(once) == texts.as_po(texts.catalogue_of(file, texts.source_texts(), known))
+    known = translations(file)
+    once = texts.catalogue_of(file, source_texts(), known)
+    assert texts.as_po(once) == texts.as_po(texts.catalogue_of(file, source_texts(), known))
     assert b"Date" not in texts.as_po(once)
     assert b"fuzzy" not in file.read_bytes()
 
 
 @each_language
 def test_the_label_font_can_print_what_stands_on_paper(file: Path) -> None:
-    known, places = texts.translations(file), texts.source_texts()
+    known, places = translations(file), source_texts()
     printed = [known.get(t, "") for t, files in places.items() if any(f.startswith("connectors/paper/") for f in files)]
     assert {letter for text in printed for letter in text if ord(letter) not in label_font().inked} == set()
 

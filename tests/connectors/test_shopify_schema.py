@@ -4,6 +4,7 @@ The schemas come from the npm package `@shopify/dev-mcp`, once, into a folder ou
 network these tests are skipped; nothing else needs them.
 """
 
+import gc
 import gzip
 import hashlib
 import json
@@ -71,8 +72,20 @@ def schema(version: str) -> Any:
     if reason := _fetched():
         pytest.skip(reason)
     whole = json.loads(gzip.decompress((CACHE / f"admin_{version}.json.gz").read_bytes()))
-    # Shopify's own schema deprecates fields its interfaces do not: assumed valid, or graphql-core 3.3 refuses it.
-    return graphql.build_client_schema(whole["data"], assume_valid=True)
+    # A million objects and none of them garbage: to look for some again and again would take as long as to build them.
+    gc.disable()
+    try:
+        # Shopify's own schema deprecates fields its interfaces do not: assumed valid, or graphql-core 3.3 refuses it.
+        return graphql.build_client_schema(whole["data"], assume_valid=True)
+    finally:
+        gc.enable()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten() -> Iterator[None]:
+    """The schemas are let go of after this module."""
+    yield
+    schema.cache_clear()
 
 
 def problems(version: str, text: str) -> list[str]:

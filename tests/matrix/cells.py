@@ -242,10 +242,17 @@ def sample(among: Sequence[Cell]) -> list[Cell]:
     chosen = {cell for cell in shuffled if cell.engine == ENGINES[0] and cell.id.partition("-")[2] in ONCE_RED}
     open_pairs -= {pair for cell in chosen for pair in _pairs(cell)}
     left = [(cell, frozenset(_pairs(cell))) for cell in shuffled]
+    # What a cell added when it was last looked at: it can only have become less, so few need another look.
+    added = [len(pairs) for _cell, pairs in left]
     while open_pairs:
-        best, pairs = max(left, key=lambda one: len(one[1] & open_pairs))
-        chosen.add(best)
-        open_pairs -= pairs
+        best, most = 0, 0
+        for n, (_cell, pairs) in enumerate(left):
+            if added[n] > most:
+                added[n] = len(pairs & open_pairs)
+                if added[n] > most:
+                    best, most = n, added[n]
+        chosen.add(left[best][0])
+        open_pairs -= left[best][1]
     return [cell for cell in among if cell in chosen]
 
 

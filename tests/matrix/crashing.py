@@ -6,6 +6,7 @@ one: `{"run": what, "at": [step, nth, "kill"|"stop"|""], …}` says how the run 
 """
 
 import asyncio
+import importlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from connectors import http, registry
 from domain.clock import Instant, now
 from pipeline.base import Pipeline
 from pipeline.commands import run
@@ -73,9 +75,27 @@ def _how(status: int) -> str:
     return "killed" if os.WIFSIGNALED(status) else f"ended {os.WEXITSTATUS(status)}"
 
 
+LATE = ("aiosqlite", "anyio._backends._asyncio", "asyncpg", "h11", "httpcore", "sniffio")
+"""What libraries import when they are first used."""
+
+
+def _warm() -> None:
+    """Load once what every fork would load for itself; no loop, thread or connection comes of it."""
+    for name in LATE:
+        importlib.import_module(name)
+    for dialect in ("sqlite.aiosqlite", "postgresql.asyncpg"):
+        importlib.import_module(f"sqlalchemy.dialects.{dialect}")
+    registry.shop("woocommerce")
+    registry.carrier("simulated")
+    registry.carrier("pool")
+    # The authorities that twins on loopback are met with; reading them costs more than a whole run.
+    http._authorities(False, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
 def main() -> None:
     """Serve until standard input closes."""
     print_service.install()
+    _warm()
     pipes: dict[int, int] = {}
     for line in sys.stdin:
         task = json.loads(line)

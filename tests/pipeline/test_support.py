@@ -138,11 +138,11 @@ def test_the_scrubber_knows_the_programs_words_and_nobodys_names() -> None:
     assert "5" not in scrub("tel. 0501-555-1234 ext")
 
 
-async def test_of_a_damaged_database_what_can_be_said_is_said(sqlite_place: Place, tmp_path: Path) -> None:
-    assert sqlite_place.file is not None
-    sqlite_place.file.parent.mkdir(parents=True)
-    sqlite_place.file.write_bytes(b"no database " * 900)
-    made = await bundle(sqlite_place, tmp_path / "support.zip")
+async def test_of_a_damaged_database_what_can_be_said_is_said(bare_sqlite_place: Place, tmp_path: Path) -> None:
+    assert bare_sqlite_place.file is not None
+    bare_sqlite_place.file.parent.mkdir(parents=True)
+    bare_sqlite_place.file.write_bytes(b"no database " * 900)
+    made = await bundle(bare_sqlite_place, tmp_path / "support.zip")
     with zipfile.ZipFile(made) as archive:
         assert {"versions.json", "checks.json", "unreadable.txt"} <= set(archive.namelist())
         assert "damaged" in archive.read("checks.json").decode()

@@ -29,8 +29,26 @@ MB = 1024 * 1024
 
 
 def packed_zeros(size: int, wbits: int) -> bytes:
-    squeeze = zlib.compressobj(9, zlib.DEFLATED, wbits)
-    return b"".join(squeeze.compress(b" " * MB) for _n in range(size // MB)) + squeeze.flush()
+    """So many blanks, packed: one megabyte is, and stands there as often as needed, since nothing before it is remembered."""
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
+    blanks = b" " * MB
+    body = (squeeze.compress(blanks) + squeeze.flush(zlib.Z_FULL_FLUSH)) * (size // MB) + squeeze.flush()
+    if wbits == -15:
+        return body
+    total, check = (0, zlib.crc32) if wbits == 31 else (1, zlib.adler32)
+    for _n in range(size // MB):
+        total = check(blanks, total)
+    if wbits == 31:
+        return b"\x1f\x8b\x08" + bytes(6) + b"\xff" + body + total.to_bytes(4, "little") + size.to_bytes(4, "little")
+    return b"\x78\xda" + body + total.to_bytes(4, "big")
+
+
+@pytest.mark.parametrize("wbits", [31, 15, -15])
+def test_the_bomb_is_what_it_says(wbits: int) -> None:
+    unpack = zlib.decompressobj(wbits)
+    assert unpack.decompress(packed_zeros(3 * MB, wbits)) == b" " * (3 * MB)
+    assert unpack.eof
+    assert unpack.unused_data == b""
 
 
 @contextmanager

@@ -55,7 +55,9 @@ from console import cli
 for words in json.load(sys.stdin):
     for stream in (sys.stdout, sys.stderr):
         print("\\f", end="", file=stream, flush=True)
-    cli.main(words)
+    code = cli.main(words)
+    if words == ["worker", "--once", "--verbose"]:
+        assert code == 0
 """
 """Commands of which each would start in a process of its own, did that not take a second."""
 
@@ -168,9 +170,8 @@ def _work(day: Day, shop: Twin, carrier: Twin) -> None:
     day.run_all("approve --all --json", "assign --all --service SIM-STD --json", "waybill --all --json")
     for kind in ("timeout_after", "malformed", "expired_token"):
         carrier.fail_next(kind, "POST", "/waybills")
-    day.run("worker", "--once", "--verbose")
-    day.run_all("carrier check C --verbose", "waybill --all --json", "worker --once --verbose", "print --all --json")
-    day.run("worker", "--once", "--verbose")
+    work = "worker --once --verbose"
+    day.run_all(work, "carrier check C --verbose", "waybill --all --json", work, "print --all --json", work)
     shop.fail_next("timeout_after", "PUT", "/orders")
     shop.fail_next("malformed", "POST", "/orders")
     day.run("ship", "--all", "--yes", "--json", code=None)

@@ -104,7 +104,7 @@ class ShopDeclaration(Struct, frozen=True):
     """Facts nobody could confirm, told to the user as such."""
 
 
-class Parsed(Struct, frozen=True):
+class Parsed(Struct, frozen=True, gc=False):
     """An order read and understood, with the payload it came from."""
 
     order: Order
@@ -120,7 +120,7 @@ class Poison(Struct, frozen=True):
     raw: bytes
 
 
-class OrderPage(Struct, frozen=True):
+class OrderPage(Struct, frozen=True, gc=False):
     """One page of orders, oldest change first. `cursor` resumes after this page and is stored with its last row."""
 
     items: tuple[Parsed | Poison, ...]

@@ -13,7 +13,7 @@ from domain.text import storable
 R = TypeVar("R", bound=Struct)
 
 
-class Address(Struct, frozen=True, omit_defaults=True):
+class Address(Struct, frozen=True, omit_defaults=True, gc=False):
     """Where a parcel goes. `country` is ISO 3166-1 alpha-2; every field may be empty."""
 
     name: str = ""
@@ -28,7 +28,7 @@ class Address(Struct, frozen=True, omit_defaults=True):
     email: str = ""
 
 
-class Buyer(Struct, frozen=True, omit_defaults=True):
+class Buyer(Struct, frozen=True, omit_defaults=True, gc=False):
     """Who bought. `phone` is the delivery phone, else the paying party's (ROA-32). `redacted`: hidden by it."""
 
     first_name: str = ""
@@ -38,7 +38,7 @@ class Buyer(Struct, frozen=True, omit_defaults=True):
     redacted: bool = False
 
 
-class OrderLine(Struct, frozen=True, omit_defaults=True):
+class OrderLine(Struct, frozen=True, omit_defaults=True, gc=False):
     """One line as the platform says it. `quantity` and `cancelled` (refunded or cancelled of it) may be fractional."""
 
     platform_line_id: str
@@ -58,7 +58,7 @@ class OrderLine(Struct, frozen=True, omit_defaults=True):
     """Pieces the platform says have left, whoever sent them: a new order's shipment begins without them."""
 
 
-class Order(Struct, frozen=True, omit_defaults=True):
+class Order(Struct, frozen=True, omit_defaults=True, gc=False):
     """One platform order. Amounts in minor units of `currency`; instants in UTC milliseconds."""
 
     platform_order_id: str
@@ -97,7 +97,7 @@ class Category(Struct, frozen=True):
     path: tuple[str, ...]
 
 
-class Product(Struct, frozen=True, omit_defaults=True):
+class Product(Struct, frozen=True, omit_defaults=True, gc=False):
     """One sellable unit of a shop (a product without variants, or one variant of one)."""
 
     platform_product_id: str

@@ -31,7 +31,7 @@ Reach = tuple[str, str]
 """How a buyer is found again: (phone, e-mail), normalised, '' = not by this."""
 
 
-class KnownOrder(Struct, frozen=True):
+class KnownOrder(Struct, frozen=True, gc=False):
     """What is stored of a platform order already."""
 
     id: int
@@ -40,7 +40,7 @@ class KnownOrder(Struct, frozen=True):
     status: str
 
 
-class Incoming(Struct, frozen=True):
+class Incoming(Struct, frozen=True, gc=False):
     """An order on its way in. Its texts are as a database can hold them (`domain.records.keepable`)."""
 
     order: Order

@@ -55,7 +55,7 @@ _Party = dict[str, Any] | list[Any] | Scalar
 """Plugins add fields of any kind to an address; an empty PHP array is [] even where an object belongs."""
 
 
-class Meta(Struct):
+class Meta(Struct, gc=False):
     """One entry of an order's, a line's or a fulfilment's own notes: any plugin writes what it likes."""
 
     key: Any = None
@@ -70,7 +70,7 @@ Metas = list[_Entry] | dict[str, _Entry] | Scalar
 """Entries, and what stands between them where a plugin spoiled the list."""
 
 
-class _Line(Struct):
+class _Line(Struct, gc=False):
     id: int | str
     name: Scalar = ""
     product_id: Scalar = 0
@@ -83,13 +83,13 @@ class _Line(Struct):
     meta_data: Metas = None
 
 
-class _ShippingLine(Struct):
+class _ShippingLine(Struct, gc=False):
     method_id: Scalar = ""
     method_title: Scalar = ""
     meta_data: Metas = None
 
 
-class WireOrder(Struct):
+class WireOrder(Struct, gc=False):
     """An order as the API gives it. Only what must be there has no default."""
 
     id: int | str
@@ -112,21 +112,21 @@ class WireOrder(Struct):
     refunds: Any = None
 
 
-class _RefundLine(Struct):
+class _RefundLine(Struct, gc=False):
     quantity: Scalar = 0
     product_id: Scalar = 0
     variation_id: Scalar = 0
     meta_data: Metas = None
 
 
-class Refund(Struct):
+class Refund(Struct, gc=False):
     """A refund of an order, with the pieces it takes back as negative quantities."""
 
     id: Scalar = ""
     line_items: list[_RefundLine] | dict[str, _RefundLine] | None = None
 
 
-class Fulfillment(Struct):
+class Fulfillment(Struct, gc=False):
     """A fulfilment of core WooCommerce: pieces of lines that go in one parcel, with its number."""
 
     id: Scalar = 0
@@ -152,7 +152,7 @@ class Fulfillment(Struct):
         return taken
 
 
-class Head(Struct):
+class Head(Struct, gc=False):
     """What finds and dates an order even where the rest of it is nonsense."""
 
     id: Any = None
@@ -161,7 +161,7 @@ class Head(Struct):
     refunds: Any = None
 
 
-class Row(Struct, frozen=True):
+class Row(Struct, frozen=True, gc=False):
     """One order of a page, before anybody tried to understand it. `modified` is in seconds, 0 = unreadable."""
 
     id: str

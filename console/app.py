@@ -15,7 +15,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from textual import events
-from textual.app import App
+from textual._context import NoActiveAppError
+from textual.app import App, ScreenStackError
+from textual.css.query import NoMatches
 from textual.driver import Driver
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES
@@ -104,6 +106,11 @@ class Console(App[str]):
 
         return Desk()
 
+    @property
+    def ends(self) -> bool:
+        """Is the program on its way out? Nothing is painted any more, and no key means anything."""
+        return not (self.is_running and self.screen_stack and self.screen_stack[0].is_attached)
+
     # -------------------------------------------------------------- life
 
     async def on_mount(self) -> None:
@@ -122,8 +129,8 @@ class Console(App[str]):
         self._resized = self.set_timer(0.15, self.paint_anew)
 
     def paint_anew(self) -> None:
-        """Paint the whole screen again; while the program ends, no screen is left to paint."""
-        if not self.screen_stack:
+        """Paint the whole screen again."""
+        if self.ends:
             return
         self.screen.refresh(layout=True)
         for widget in self.screen.query("*"):
@@ -207,7 +214,7 @@ class Console(App[str]):
     async def _due(self) -> None:
         """The time of the waiting key has passed; keys that are read, or wait to be read, come first."""
         pending = self.gate.pending
-        if pending is None or not self.screen_stack:
+        if pending is None or self.ends:
             return
         if self.keys_read > self._keys_seen or self._input_waits():
             self.set_timer(0.005, self._due)
@@ -253,6 +260,10 @@ class Console(App[str]):
             await work
         except asyncio.CancelledError:
             raise
+        except (NoMatches, ScreenStackError, NoActiveAppError) as error:
+            # What it was to be painted on may have gone with the program.
+            if not self.ends:
+                self._handle_exception(error)
         except Exception as error:
             self._handle_exception(error)
 

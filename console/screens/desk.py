@@ -336,6 +336,8 @@ class Desk(Screen[None]):
     async def _tick(self) -> None:
         """Ten times a second: has somebody committed, is a detail wanted?"""
         app = self.console_app
+        if app.ends:
+            return
         if app.wake.changed():
             self._dirty = True
         if self._detail_wanted and time.monotonic() >= self._detail_wanted and self._panel_showing():
@@ -352,6 +354,8 @@ class Desk(Screen[None]):
         return self.panel_beside or self.panel_open
 
     async def _second(self) -> None:
+        if self.console_app.ends:
+            return
         if self.console_app.writer.too_new is not None:
             self.console_app.crash = self.console_app.writer.too_new
             self.console_app.exit()

@@ -1,11 +1,14 @@
 """Every screen of the console as text, at three sizes, over one generated database with a fixed clock.
 
 `python -m tests.console.gallery LANGUAGE FOLDER` writes them; the snapshots in `tests/console/snapshots` are its output,
-made by `make snapshots`. A language is fixed for a process, hence a program of its own.
+made by `make snapshots`. A language is fixed for a process, hence a program of its own. A third argument names a database
+that `generated` made before, where several languages are painted.
 """
 
 import asyncio
+import contextlib
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -55,7 +58,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 """Screen → the keys that open it from the review; `@` names a place that the palette opens."""
 
 
-def main(language: str, folder: Path) -> None:
+def main(language: str, folder: Path, made: Path | None = None) -> None:
     """Write every screen in one language."""
     os.environ["SHIPDECK_LANG"] = language
     os.environ["TZ"] = "UTC"
@@ -65,29 +68,51 @@ def main(language: str, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="shipdeck-gallery-") as scratch:
         # Long enough for the part that differs to be cut off wherever a path is shown.
         fixed = Path(scratch) / "the-practice-folder-of-the-gallery-of-all-the-screens"
-        for name, text in asyncio.run(paint(fixed)).items():
+        for name, text in asyncio.run(paint(fixed, made)).items():
             (folder / f"{name}.{language}.txt").write_text(text + "\n", encoding="utf-8")
 
 
-async def paint(scratch: Path) -> dict[str, str]:
-    """`screen.80x24` → its text."""
+async def generated(scratch: Path) -> Path:
+    """Generate the orders that the screens show."""
     from bench.generate import NOW, generate
-    from console.app import Console
-    from console.config import Config
     from pipeline import persons
     from pipeline.base import Pipeline
-    from store.place import Place
 
-    place = Place("", scratch / "data" / "gallery.sqlite", scratch / "keys" / "key", scratch / "data" / "backups")
+    place = _place(scratch)
     await asyncio.to_thread(generate, place, 4_000)
     p = await Pipeline.open(place, clock=lambda: NOW)
     await persons.first_owner(p, "安娜 Anna")
+    await p.store.checkpoint()
     await p.aclose()
+    return Path(place.file)
+
+
+def _place(scratch: Path) -> Any:
+    from store.place import Place
+
+    return Place("", scratch / "data" / "gallery.sqlite", scratch / "keys" / "key", scratch / "data" / "backups")
+
+
+async def paint(scratch: Path, made: Path | None = None) -> dict[str, str]:
+    """`screen.80x24` → its text."""
+    from bench.generate import NOW
+    from console.app import Console
+    from console.config import Config
+    from store.place import private_file
+    from tests.console.unseen import unseen
+
+    place = _place(scratch)
+    if made is None:
+        await generated(scratch)
+    else:
+        shutil.copyfile(made, private_file(place.file))
     shown: dict[str, str] = {}
     for width, height in SIZES:
         config = Config(scratch / "config.toml", terminal="bench-2")
         app = Console(place, config, person="安娜 Anna", clock=lambda: NOW + 2 * HOUR, keep_worker=False, window_s=0)
-        async with app.run_test(size=(width, height)) as pilot:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(unseen())
+            pilot = await stack.enter_async_context(app.run_test(size=(width, height)))
             desk: Any = app.screen_stack[0]
             desk.pace_s = desk.rest_s = 0.0
             await settle(app, pilot)
@@ -148,16 +173,15 @@ def _busy(app: Any, desk: Any) -> bool:
 
 def screen_text(app: Any) -> str:
     """What stands on the screen, line by line, without trailing blanks."""
-    from textual._compositor import visible_screen_stack
+    from tests.console.unseen import painted
 
-    visible_screen_stack.set(app._background_screens)
-    strips = app.screen._compositor.render_strips(app.size)
-    return "\n".join(strip.text.rstrip() for strip in strips)
+    return "\n".join(strip.text.rstrip() for strip in painted(app))
 
 
 def run(done: Callable[[], None] = lambda: None) -> None:
     """The program."""
-    main(sys.argv[1], Path(sys.argv[2]))
+    language, folder, *made = sys.argv[1:]
+    main(language, Path(folder), *map(Path, made))
     done()
 
 

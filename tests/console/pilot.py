@@ -19,6 +19,7 @@ from domain.results import Refused
 from pipeline import persons
 from pipeline.base import Pipeline
 from store.place import Place
+from tests.console.unseen import painted, unseen
 
 PATIENCE_S = 20.0
 LONG = 8
@@ -79,10 +80,11 @@ class DeskPilot:
         return next((box.value for box in found), "")
 
     async def until(self, condition: Callable[[], Any], what: str = "") -> Any:
-        """Wait until a condition holds; fails with what stands on the screen."""
+        """Wait until a condition holds, and paint what stands on the screen then; fails with what stands there."""
         end = time.monotonic() + PATIENCE_S
         while True:
             if answer := condition():
+                self.screen()
                 return answer
             assert self.app.crash is None, self.app.crash
             assert time.monotonic() < end, f"never: {what}\n{self.screen()}"
@@ -122,8 +124,7 @@ class DeskPilot:
     def screen(self) -> str:
         """Everything that stands on the screen, line by line."""
         width, height = self.app.size
-        strips = self.app.screen._compositor.render_strips()
-        lines = ["".join(segment.text for segment in strip) for strip in strips]
+        lines = ["".join(segment.text for segment in strip) for strip in painted(self.app)]
         return "\n".join(line[:width].rstrip() for line in lines[:height])
 
     def field_is_visible(self) -> bool:
@@ -162,9 +163,10 @@ async def console(
     base = place.file.parent if place.file is not None else place.backups
     app = Console(place, Config(base / "config.toml"), person=person, keep_worker=False, window_s=0)
     try:
-        async with app.run_test(size=size) as pilot:
-            desk = DeskPilot(app, pilot)
-            await desk.until(lambda: app.person is not None and app.writer.started, "the desk is ready")
-            yield desk
+        with unseen():
+            async with app.run_test(size=size) as pilot:
+                desk = DeskPilot(app, pilot)
+                await desk.until(lambda: app.person is not None and app.writer.started, "the desk is ready")
+                yield desk
     finally:
         await app.close_all()

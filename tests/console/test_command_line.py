@@ -6,13 +6,12 @@ Most commands run in this process; a few are programs of their own, where the pr
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from connectors.simulated.launch import Twin
-from tests.console.shell import Shell
 from tests.conftest import lent
+from tests.console.shell import Shell
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.shell import Shell
 from tests.conftest import lent
+from tests.console.shell import Shell
 
 PASS = "pass phrase of the owner"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.shell import Shell
 from tests.conftest import lent
+from tests.console.shell import Shell
 
 TODAY = datetime.now(UTC).date()
 

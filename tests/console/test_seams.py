@@ -440,10 +440,13 @@ async def test_what_falls_due_while_the_program_ends_is_let_go(reviewed: Place) 
     """A resize or a key held back right before the end: when its time comes, no screen is left."""
     async with console(reviewed) as d:
         await d.sees("[1 Review 600")
-        app = d.app
+        app, desk = d.app, d.desk
         app.gate.window_s = 5.0
         assert app.gate.feed(Key("n", "n", time.monotonic() - 10)).wait is not None
     assert not app.screen_stack
     app.paint_anew()
     await app._due()
+    # A reading beside the screen that comes back when the desk's widgets are gone.
+    await app._guarded(desk._read_around())
+    assert app.crash is None
     assert app.gate.pending is not None, "a key nobody can see the effect of was followed"

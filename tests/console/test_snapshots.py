@@ -1,5 +1,6 @@
 """Every screen at three sizes in both languages, as text. `make snapshots` after a change that is meant to be seen."""
 
+import asyncio
 import difflib
 import subprocess
 import sys
@@ -7,13 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.console.gallery import generated
+
 ROOT = Path(__file__).parent.parent.parent
 KEPT = Path(__file__).parent / "snapshots"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The orders of both languages."""
+    return asyncio.run(generated(tmp_path_factory.mktemp("gallery")))
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_every_screen_looks_as_it_was_last_looked_at(language: str, tmp_path: Path) -> None:
-    program = [sys.executable, "-m", "tests.console.gallery", language, str(tmp_path)]
+def test_every_screen_looks_as_it_was_last_looked_at(language: str, made: Path, tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "tests.console.gallery", language, str(tmp_path), str(made)]
     done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr[-3000:]
     wanted = {f.name: f.read_text(encoding="utf-8") for f in KEPT.glob(f"*.{language}.txt")}

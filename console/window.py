@@ -5,6 +5,7 @@ the screen as the ids it holds; its pages are then rows by id.
 """
 
 import asyncio
+import contextlib
 import sqlite3
 from array import array
 from collections.abc import Awaitable, Callable, Set
@@ -27,6 +28,10 @@ PAGE = 96
 KEEP = 1_200
 """Rows at hand at most; further ones are read again when they are wanted."""
 
+FEW = 20
+"""So many shipments that are known by number are read between two frames."""
+AT_ONCE_S = 0.04
+"""Rows that are found within this time come with the screen that is painted for them, not after an empty one."""
 COUNT_AFTER_S = 0.05
 """Between the first rows of a filtered list and the reading of all of it."""
 
@@ -52,6 +57,8 @@ class OrderWindow:
         self._ids: array[int] | None = None
         self._generation = 0
         self._task: asyncio.Task[None] | None = None
+        self._waits = False
+        """`open` still waits for the first rows, and whoever opened paints them."""
         self._strips: dict[tuple[int, int, bool, bool, bool, int], Strip] = {}
         self._minute = 0
 
@@ -72,10 +79,20 @@ class OrderWindow:
                 counted = await self.eyes.search(lambda r: lists.count(r, query))
                 self.total = max(len(self.rows), counted)
             return
+        if query.ids is not None and not query.terms and len(query.ids) <= FEW:
+            self.rows = await lists.window(self.eyes.quick, query, FEW)
+            self.total = len(self.rows)
+            return
         self.rows, self.total, self.reading = [], 0, True
-        self._task = asyncio.get_running_loop().create_task(self._read_all(self._generation))
+        first = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._read_all(self._generation, first))
+        # Rows that come at once are painted once, with the screen that they come to.
+        self._waits = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(first.wait(), AT_ONCE_S)
+        self._waits = False
 
-    async def _read_all(self, generation: int) -> None:
+    async def _read_all(self, generation: int, arrived: asyncio.Event) -> None:
         """A filtered list: its first rows as soon as they are found, then the ids of all of them."""
         query, who = self.query, (id(self), generation)
 
@@ -86,18 +103,20 @@ class OrderWindow:
             first = await self.eyes.search(first_rows, who)
             if generation != self._generation:
                 return
-            self.rows, self.total = first, len(first)
-            if self.ready is not None:
+            self.rows, self.total, self.reading = first, len(first), len(first) == PAGE
+            arrived.set()
+            if self.ready is not None and not self._waits:
                 await self.ready()
-            if len(first) == PAGE:
-                # The first rows are painted before the rest is counted: both at once would be slower to see.
-                await asyncio.sleep(COUNT_AFTER_S)
-                if generation != self._generation:
-                    return
-                ids = await self.eyes.search(lambda r: lists.ids_of(r, query), who)
-                if generation != self._generation:
-                    return
-                self._ids, self.total = ids, len(ids)
+            if not self.reading:
+                return
+            # The first rows are painted before the rest is counted: both at once would be slower to see.
+            await asyncio.sleep(COUNT_AFTER_S)
+            if generation != self._generation:
+                return
+            ids = await self.eyes.search(lambda r: lists.ids_of(r, query), who)
+            if generation != self._generation:
+                return
+            self._ids, self.total = ids, len(ids)
         except sqlite3.OperationalError:
             # Interrupted: another list is wanted by now.
             if generation == self._generation:

@@ -35,6 +35,8 @@ PANEL = 41
 """Cells of the panel beside the list, its scroll bar of the list not counted."""
 PANEL_FROM = 120
 """Columns from which the panel stands beside the list; below, it comes over it."""
+ANSWERED_S, LATEST_S = 0.2, 1.0
+"""So long after a key its answer stands there; what others did is shown no later than that."""
 BETWEEN_KEYS_S = 0.12
 """So long after a key the young objects are collected, so that no key has to wait for it."""
 YOUNG = 4_000
@@ -75,7 +77,8 @@ class Desk(Screen[None]):
         self.batch_line: Styled = ()
         self.panel_open = False
         self.deeds: Deeds | None = None
-        self._dirty = True
+        self._dirty_at: float | None = 0.0
+        """Since when something around the list may have changed that has not been read; None = nothing."""
         self._refreshing = False
         self._refreshed_at = 0.0
         self.counted_for: object = None
@@ -313,7 +316,9 @@ class Desk(Screen[None]):
         await rows.settle()
         self._detail_of = None
         self.paint_all()
-        self._dirty = True
+        # Counts that are there and hold (nobody has committed) are not counted again for another view of the stage.
+        if self.counted_for != self.stage:
+            self._touch()
 
     async def reload(self) -> None:
         """Read the present list again; the cursor stays on its row where that is still there."""
@@ -323,7 +328,11 @@ class Desk(Screen[None]):
             await self.rows.settle()
             self._detail_of = None
             self.paint_all()
-            self._dirty = True
+            self._touch()
+
+    def _touch(self) -> None:
+        if self._dirty_at is None:
+            self._dirty_at = time.monotonic()
 
     def forget_marks(self) -> None:
         """Another person is at the keyboard: the marks were not theirs."""
@@ -339,15 +348,18 @@ class Desk(Screen[None]):
         if app.ends:
             return
         if app.wake.changed():
-            self._dirty = True
+            self._touch()
         if self._detail_wanted and time.monotonic() >= self._detail_wanted and self._panel_showing():
             self._detail_wanted = 0.0
             await self.paint_detail()
-        waited = time.monotonic() - self._refreshed_at
-        if self._dirty and not self._refreshing and waited > self.pace_s:
-            self._dirty = False
+        now = time.monotonic()
+        since_key = now - app.last_key_at
+        due = self._dirty_at is not None and not self._refreshing and now - self._refreshed_at > self.pace_s
+        # Beside no key that is being answered; hands that never rest wait for it a little.
+        if due and (since_key > ANSWERED_S or now - (self._dirty_at or now) > LATEST_S):
+            self._dirty_at = None
             app.flow(self._read_around())
-        if time.monotonic() - app.last_key_at > BETWEEN_KEYS_S:
+        if since_key > BETWEEN_KEYS_S:
             _tidy()
 
     def _panel_showing(self) -> bool:

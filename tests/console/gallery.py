@@ -161,7 +161,7 @@ def _busy(app: Any, desk: Any) -> bool:
     return bool(
         desk.deeds is None
         or desk._refreshing
-        or desk._dirty
+        or desk._dirty_at is not None
         or desk.counted_for != desk.stage
         or (desk._detail_wanted and desk._panel_showing())
         or getattr(source, "reading", False)

@@ -18,7 +18,7 @@ from console.cells import cells
 from console.eyes import Eyes
 from console.marks import Marks
 from console.styles import DARK, styles_of
-from console.window import KEEP, PAGE, OrderWindow
+from console.window import FEW, KEEP, PAGE, OrderWindow
 from domain.clock import MINUTE
 from domain.enums import Stage
 from domain.filters import Term
@@ -104,7 +104,7 @@ class Screen:
 
 
 async def arrived(window: OrderWindow, query: Query) -> list[int]:
-    """Open a filtered list and wait until it is read whole; its totals on the way."""
+    """Open a filtered list and wait until it is read whole; its totals at every painting of it on the way."""
     totals: list[int] = []
     done = asyncio.Event()
 
@@ -115,9 +115,19 @@ async def arrived(window: OrderWindow, query: Query) -> list[int]:
 
     window.ready = ready
     await window.open(query, None)
-    assert window.reading
-    await asyncio.wait_for(done.wait(), 20)
+    # Whoever opened paints what stands there now: an empty list that says that it is being read, or the first rows.
+    totals.insert(0, window.total)
+    if window.reading:
+        await asyncio.wait_for(done.wait(), 20)
     return totals
+
+
+@pytest.fixture(params=["with the screen", "later"])
+def first_rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """First rows that come at once, and some that take longer; the totals that are painted before them."""
+    late = request.param == "later"
+    monkeypatch.setattr("console.window.AT_ONCE_S", 0.0 if late else 20.0)
+    return [0] if late else []
 
 
 # ------------------------------------------------------------------ walking
@@ -265,25 +275,33 @@ async def test_what_arrives_later_moves_nothing(window: OrderWindow, here: Place
 # ------------------------------------------------------------------ filters
 
 
-async def test_a_filtered_list_arrives_beside_the_screen(window: OrderWindow, here: Place, eyes: Eyes) -> None:
+async def test_a_filtered_list_arrives_beside_the_screen(
+    window: OrderWindow, here: Place, eyes: Eyes, first_rows: list[int]
+) -> None:
     wanted = list(await lists.ids_of(eyes.quick, POLAND))
     everything = plain(here, SHIPPED)
     assert PAGE < len(wanted) < len(everything)
     assert wanted == [i for i in everything if i in set(wanted)]
-    assert await arrived(window, POLAND) == [PAGE, len(wanted)], "its first rows, then all of them"
+    assert await arrived(window, POLAND) == [*first_rows, PAGE, len(wanted)], "its first rows, then all of them"
     screen = Screen(window)
     for top in [0, HEIGHT, len(wanted), len(wanted) // 2, len(wanted) // 2 - HEIGHT, 3, 0]:
         assert await screen.show(top) == wanted[screen.top : screen.top + HEIGHT]
         assert len(window.rows) <= KEEP
 
 
-async def test_a_filter_that_matches_little_or_nothing_says_so(window: OrderWindow, here: Place) -> None:
+async def test_a_filter_that_matches_little_or_nothing_says_so(
+    window: OrderWindow, here: Place, first_rows: list[int]
+) -> None:
     some = plain(here, REVIEW)[5]
-    assert await arrived(window, Query((), terms=(Term("code", (f"K{some:06d}",)),))) == [1, 1]
+    assert await arrived(window, Query((), terms=(Term("code", (f"K{some:06d}",)),))) == [*first_rows, 1]
     assert ids_at_hand(window, 0, 0) == [some]
-    assert await arrived(window, Query((), terms=(Term("buyer", ("nobody at all",)),))) == [0, 0]
+    assert await arrived(window, Query((), terms=(Term("buyer", ("nobody at all",)),))) == [*first_rows, 0]
     assert window.total == 0
-    assert await arrived(window, Query((Stage.REVIEW,), ids=tuple(plain(here, REVIEW)[:4]))) == [4, 4]
+    assert await arrived(window, Query((Stage.REVIEW,), ids=tuple(plain(here, REVIEW)[:4]))) == [4], (
+        "a few known by number are read at once"
+    )
+    many = tuple(plain(here, REVIEW)[: FEW + 1])
+    assert await arrived(window, Query((Stage.REVIEW,), ids=many)) == [*first_rows, len(many)]
 
 
 async def test_rows_of_a_filtered_list_that_match_no_more_turn_grey(window: OrderWindow, here: Place) -> None:

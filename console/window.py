@@ -57,8 +57,6 @@ class OrderWindow:
         self._ids: array[int] | None = None
         self._generation = 0
         self._task: asyncio.Task[None] | None = None
-        self._waits = False
-        """`open` still waits for the first rows, and whoever opened paints them."""
         self._strips: dict[tuple[int, int, bool, bool, bool, int], Strip] = {}
         self._minute = 0
 
@@ -84,16 +82,18 @@ class OrderWindow:
             self.total = len(self.rows)
             return
         self.rows, self.total, self.reading = [], 0, True
-        first = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._read_all(self._generation, first))
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Future[None] = loop.create_future()
+        self._task = loop.create_task(self._read_all(self._generation, arrived))
         # Rows that come at once are painted once, with the screen that they come to.
-        self._waits = True
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(first.wait(), AT_ONCE_S)
-        self._waits = False
+            await asyncio.wait_for(arrived, AT_ONCE_S)
 
-    async def _read_all(self, generation: int, arrived: asyncio.Event) -> None:
-        """A filtered list: its first rows as soon as they are found, then the ids of all of them."""
+    async def _read_all(self, generation: int, arrived: asyncio.Future[None]) -> None:
+        """A filtered list: its first rows as soon as they are found, then the ids of all of them.
+
+        `arrived` is cancelled once nobody waits any more to paint the first rows.
+        """
         query, who = self.query, (id(self), generation)
 
         async def first_rows(reader: Reader) -> list[Line]:
@@ -104,8 +104,9 @@ class OrderWindow:
             if generation != self._generation:
                 return
             self.rows, self.total, self.reading = first, len(first), len(first) == PAGE
-            arrived.set()
-            if self.ready is not None and not self._waits:
+            if not arrived.done():
+                arrived.set_result(None)
+            elif self.ready is not None:
                 await self.ready()
             if not self.reading:
                 return

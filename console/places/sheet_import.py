@@ -79,7 +79,14 @@ class SheetImport(Flows):
             break
         reading = _("Taking over {name} ...").format(name=safe(file.name, 60))
         taken = await self.asked(
-            reading, partial(_import, shop_id=shop.id, file=file, who=self.who, save=chosen == "take_and_save")
+            reading,
+            partial(
+                _import,
+                shop_id=shop.id,
+                file=file,
+                who=self.who,
+                columns=seen.columns if chosen == "take_and_save" else "",
+            ),
         )
         if taken is None or isinstance(taken, Refused):
             await self.tell(taken, "")
@@ -110,7 +117,7 @@ class SheetImport(Flows):
             if answer is None or not answer["file"].strip():
                 return
             value = answer["file"].strip()
-            refused = await self.app.write(partial(_write_failures, seen=seen, target=_path(value)))
+            refused = await self.app.write(partial(_write_failures, file=file, seen=seen, target=_path(value)))
             if refused is None:
                 self.desk.say(_("The failure list is {file}.").format(file=safe(value, 200)))
                 return
@@ -161,6 +168,10 @@ def _path(typed: str) -> Path:
     return Path(os.path.expanduser(typed))
 
 
+def _same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
 def _told(row: "Row") -> str:
     """An order of a sheet in one sentence; of one that cannot be taken over the reason."""
     rows = _("row {rows}").format(rows=", ".join(map(str, row.rows[:6])) + (" …" if len(row.rows) > 6 else ""))
@@ -188,17 +199,18 @@ async def _preview(p: Any, *, shop_id: int, file: Path, who: str) -> Any:
     return await sheets.preview(p, shop_id, file, who)
 
 
-async def _import(p: Any, *, shop_id: int, file: Path, who: str, save: bool) -> Any:
+async def _import(p: Any, *, shop_id: int, file: Path, who: str, columns: str) -> Any:
+    """Keep the columns, where any are to be kept, then take the sheet over: a refusal always means that nothing was."""
     from pipeline import sheets
 
-    taken = await sheets.import_sheet(p, shop_id, file, who)
-    if save and not isinstance(taken, Refused):
-        refused = await sheets.save_columns(p, shop_id, taken.preview.columns, who)
-        return refused or taken
-    return taken
+    if columns and (refused := await sheets.save_columns(p, shop_id, columns, who)):
+        return refused
+    return await sheets.import_sheet(p, shop_id, file, who)
 
 
-async def _write_failures(_p: Any, *, seen: "Preview", target: Path) -> Any:
+async def _write_failures(_p: Any, *, file: Path, seen: "Preview", target: Path) -> Any:
     from pipeline import sheets
 
+    if _same(file, target):
+        return Refused("same_file", _("That is the sheet itself."))
     return sheets.write_failures(seen, target)

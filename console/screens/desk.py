@@ -77,7 +77,7 @@ class Desk(Screen[None]):
         self.batch_line: Styled = ()
         self.panel_open = False
         self.deeds: Deeds | None = None
-        self._dirty_at: float | None = 0.0
+        self._dirty_at: float | None = time.monotonic()
         """Since when something around the list may have changed that has not been read; None = nothing."""
         self._refreshing = False
         self._refreshed_at = 0.0
@@ -354,9 +354,9 @@ class Desk(Screen[None]):
             await self.paint_detail()
         now = time.monotonic()
         since_key = now - app.last_key_at
-        due = self._dirty_at is not None and not self._refreshing and now - self._refreshed_at > self.pace_s
         # Beside no key that is being answered; hands that never rest wait for it a little.
-        if due and (since_key > ANSWERED_S or now - (self._dirty_at or now) > LATEST_S):
+        rested = since_key > ANSWERED_S or (self._dirty_at is not None and now - self._dirty_at > LATEST_S)
+        if self._dirty_at is not None and rested and not self._refreshing and now - self._refreshed_at > self.pace_s:
             self._dirty_at = None
             app.flow(self._read_around())
         if since_key > BETWEEN_KEYS_S:

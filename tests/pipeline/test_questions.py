@@ -102,6 +102,12 @@ async def test_late_is_what_was_not_read_for_twice_its_interval_wherever_it_is_t
         await tx.do("UPDATE shop SET connected_at = :now", now=tx.now)
         await leases.beat(tx, "desk|1|a", tx.now, "1", kind="terminal")
 
+        # A worker that died by a clock which was put back since: its last beat lies ahead.
+        await leases.beat(tx, "desk|2|b", tx.now, "1")
+        await tx.do("UPDATE worker SET beat_at = beat_at + 28800000 WHERE kind = 'worker'")
+    head = await overview.overview(world.p.store, world.p.clock())
+    assert (head.workers, head.worker_at) == (0, None), "a beat of the future is no life"
+
     async def told(at: int) -> tuple[set[tuple[str, str]], bool]:
         waits = await doctor.standing(world.p.store, at, 15 * 60_000)
         (state,) = await overview.shop_states(world.p.store, at)

@@ -116,7 +116,13 @@ class Raw:
     def __init__(self, file: Path) -> None:
         self.connection = sqlite3.connect(file, isolation_level=None)
         self.connection.create_function("lower", 1, fold, deterministic=True)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=1000"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "secure_delete=ON",
+            "wal_autocheckpoint=1000",
+        ):
             self.connection.execute(f"PRAGMA {pragma}")
         self.spent = Spent()
         self.rows = 0

@@ -77,8 +77,8 @@ class OrderWindow:
                 counted = await self.eyes.search(lambda r: lists.count(r, query))
                 self.total = max(len(self.rows), counted)
             return
-        if query.ids is not None and not query.terms and len(query.ids) <= FEW:
-            self.rows = await lists.window(self.eyes.quick, query, FEW)
+        if (few := await lists.by_number(self.eyes.quick, query, FEW)) is not None:
+            self.rows = await lists.window(self.eyes.quick, few, FEW)
             self.total = len(self.rows)
             return
         self.rows, self.total, self.reading = [], 0, True

@@ -11,6 +11,9 @@ from domain.records import Order
 from domain.text import LONGEST_KEY, email_key, phone_key
 from domain.words import _
 
+_BUYER_KEYS = ("number", "first_name", "last_name", "phone", "email")
+_LINE_KEYS = ("sku", "platform_line_id", "platform_product_id", "platform_variant_id")
+
 
 class ImportPolicy(Struct, frozen=True):
     """What decides over one shop's imports, settings and platform defaults already resolved."""
@@ -83,29 +86,20 @@ def defect(order: Order) -> Defect | None:
         if line.platform_line_id in seen:
             return Defect("double_line", _("Two lines carry the same id {id}.").format(id=line.platform_line_id))
         seen.add(line.platform_line_id)
-    amounts = (order.total_minor, order.shipping_minor, *(line.total_minor for line in order.lines))
-    if not all(-(2**53) < minor < 2**53 for minor in amounts):
+    amounts = [order.total_minor, order.shipping_minor, *[line.total_minor for line in order.lines]]
+    if min(amounts) <= -(2**53) or max(amounts) >= 2**53:
         return Defect("bad_amount", _("An amount of the order makes no sense."))
-    if too_long := next((name for name, text in _searched_by(order) if len(text) > LONGEST_KEY), ""):
-        return Defect("too_long", _("The order's {field} is too long to be one.").format(field=too_long))
+    if max(map(len, _searched_by(order))) > LONGEST_KEY:
+        names = (*_BUYER_KEYS, *(name for _line in order.lines for name in _LINE_KEYS))
+        field = next(name for name, text in zip(names, _searched_by(order), strict=True) if len(text) > LONGEST_KEY)
+        return Defect("too_long", _("The order's {field} is too long to be one.").format(field=field))
     return None
 
 
-def _searched_by(order: Order) -> list[tuple[str, str]]:
-    """The texts of an order that stand in an index, with their names."""
+def _searched_by(order: Order) -> list[str]:
+    """The texts of an order that stand in an index: those of `_BUYER_KEYS`, then `_LINE_KEYS` of each line."""
     buyer = order.buyer
-    found = [
-        ("number", order.number),
-        ("first_name", buyer.first_name),
-        ("last_name", buyer.last_name),
-        ("phone", buyer.phone),
-        ("email", buyer.email),
-    ]
+    found = [order.number, buyer.first_name, buyer.last_name, buyer.phone, buyer.email]
     for line in order.lines:
-        found += (
-            ("sku", line.sku),
-            ("platform_line_id", line.platform_line_id),
-            ("platform_product_id", line.platform_product_id),
-            ("platform_variant_id", line.platform_variant_id),
-        )
+        found += (line.sku, line.platform_line_id, line.platform_product_id, line.platform_variant_id)
     return found

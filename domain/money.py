@@ -2,6 +2,7 @@
 
 import re
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -207,6 +208,12 @@ def exponent(currency: str) -> int:
         raise UnknownCurrency(currency) from None
 
 
+@lru_cache(maxsize=8192)
+def _minor(value: Decimal, digits: int) -> int:
+    """A shop has few prices."""
+    return int(value.scaleb(digits).to_integral_value(rounding=ROUND_HALF_UP))
+
+
 class Money(Struct, frozen=True, order=True):
     """An amount in minor units of `currency` (1999 PLN = 19.99 zł)."""
 
@@ -228,7 +235,7 @@ class Money(Struct, frozen=True, order=True):
             if len(text) > 60 or not _AMOUNT.fullmatch(text):
                 raise BadAmount(text[:60])
             value = Decimal(text)
-        minor = int(value.scaleb(digits).to_integral_value(rounding=ROUND_HALF_UP))
+        minor = _minor(value, digits)
         if not -_LARGEST <= minor < _LARGEST:
             raise BadAmount(str(amount)[:60])
         return cls(minor, currency)

@@ -37,7 +37,13 @@ def folded(text: str) -> str:
 
 def _runs(text: str) -> Iterator[tuple[str, bool]]:
     """The words of a text, each with: is it Chinese?"""
-    for word in _WORD.findall(folded(text)):
+    plain = folded(text)
+    words = _WORD.findall(plain)
+    if plain.isascii() or not _IS_HAN.search(plain):
+        for word in words:
+            yield word[:LONGEST], False
+        return
+    for word in words:
         for run in _RUN.findall(word):
             yield run[:LONGEST], bool(_IS_HAN.match(run))
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _BIDI_AND_INVISIBLE = {
     *range(0x202A, 0x202F),
@@ -108,6 +109,7 @@ def is_masked(text: str) -> bool:
     return bool(_MASKED.search(text))
 
 
+@lru_cache(maxsize=1024)
 def phone_key(phone: str) -> str:
     """Normalise a phone number for comparison: digits only, an international `00` or `+` prefix made `+`.
 

@@ -102,6 +102,8 @@ class OrderSync:
         self.lease, self.fence = lease, fence
         self.counts = Counts()
         self._chunk = FIRST_CHUNK
+        self._listed: set[catalogue.ListingKey] = set()
+        """Listings that this run has seen in the store."""
 
     async def run(self, *, full: bool = False) -> Counts:
         """Read every change since the cursor (or everything in the import window) and take it over."""
@@ -224,9 +226,13 @@ class OrderSync:
     ) -> None:
         """ROA-20: a product first seen in an order is added at once, from the platform, else from the line itself."""
         wanted = catalogue.wanted_listings(ln for o in orders for ln in o.lines)
+        whole = all(ln.platform_product_id not in {"", "0"} for o in orders for ln in o.lines)
+        if whole and wanted <= self._listed:
+            return
         async with self.p.store.reading() as tx:
             have = await catalogue.listings(tx, shop.id, wanted)
-        if not wanted - have.keys() and all(ln.platform_product_id not in {"", "0"} for o in orders for ln in o.lines):
+        self._listed |= have.keys()
+        if whole and not wanted - have.keys():
             return
         lines = [ln for o in orders if admit(o, policy) is None for ln in o.lines]
         wanted = catalogue.wanted_listings(lines)

@@ -174,6 +174,8 @@ _NAMED: dict[str, str] = {
     "batch": "SELECT bi.shipment_id FROM batch ba JOIN batch_item bi ON bi.batch_id = ba.id WHERE ba.name = :value",
 }
 """Filter fields that an index finds by themselves, whatever the stage: the shipments that may match."""
+_NUMBERS = {"code", "order", "platform_order", "waybill", "phone"}
+"""Filter fields that name one parcel, or a buyer's few."""
 _WORDS = ("order", "platform_order", "waybill", "phone", "buyer")
 """What a bare word may be, besides one of our codes."""
 
@@ -216,6 +218,17 @@ async def narrowed(reader: Reads, query: Query) -> Query:
         if found is not None:
             return structs.replace(query, ids=tuple(sorted(found)))
     return query
+
+
+async def by_number(reader: Reads, query: Query, most: int) -> Query | None:
+    """The same list, told by ids, where it is of given shipments or its filter names a number that no more than `most`
+    have: to find those takes a look into an index. None for any other list."""
+    if query.ids is None:
+        term = next((t for t in query.terms if t.field in _NUMBERS and not t.negated), None)
+        if term is None:
+            return None
+        query = structs.replace(query, ids=(await narrowed(reader, structs.replace(query, terms=(term,)))).ids)
+    return query if query.ids is not None and len(query.ids) <= most else None
 
 
 async def _named(reader: Reads, term: Term) -> set[int] | None:

@@ -293,6 +293,25 @@ async def test_a_filter_narrows_any_list(reader: Reader, rows: list[Row]) -> Non
     assert await lists.count(reader, Query((Stage.REVIEW,), terms=(Term("buyer", ("nobody",)),))) == 0
 
 
+async def test_a_number_names_the_rows_of_its_list_before_the_list_is_read(reader: Reader, rows: list[Row]) -> None:
+    here = brute(rows, Query((Stage.SHIPPED,)))[:3]
+    number = Term("waybill", tuple(f"W{i}" for i in here))
+    within = Query((Stage.SHIPPED,), terms=(number,))
+    few = await lists.by_number(reader, within, 3)
+    assert few is not None
+    assert set(few.ids or ()) == set(here)
+    assert [line.id for line in await lists.window(reader, few, 9)] == here
+    assert await lists.by_number(reader, within, 2) is None
+    elsewhere = await lists.by_number(reader, Query((Stage.REVIEW,), terms=(Term("country", ("PL",)), number)), 3)
+    assert elsewhere is not None
+    assert await lists.window(reader, elsewhere, 9) == []
+    for other in (Term("country", ("PL",)), Term("waybill", number.values, True), Term("buyer", ("nobody",))):
+        assert await lists.by_number(reader, Query((Stage.SHIPPED,), terms=(other,)), 500) is None
+    given = Query((Stage.SHIPPED,), ids=tuple(here))
+    assert await lists.by_number(reader, given, 3) is given
+    assert await lists.by_number(reader, given, 2) is None
+
+
 async def test_the_counts_above_the_list_are_those_of_the_lists(reader: Reader, rows: list[Row]) -> None:
     for stage in (*Stage, None):
         found = await lists.counts(reader, stage)
@@ -424,6 +443,14 @@ async def test_every_list_that_is_read_between_two_frames_is_a_walk(heard: Heard
                 heard.asked.clear()
     for plan in await walk(heard, Query()):
         assert "TEMP B-TREE" not in plan
+
+
+@pytest.mark.parametrize("field", ["code", "order", "platform_order", "waybill", "phone"])
+async def test_a_number_is_looked_up_between_two_frames(heard: Heard, field: str) -> None:
+    assert await lists.by_number(heard, Query((Stage.SHIPPED,), terms=(Term(field, ("4850112233",)),)), 5) is not None
+    for plan in await heard.plans():
+        assert "SCAN" not in plan.replace("SCAN shop", ""), plan
+    assert bool(heard.asked) == (field != "code")
 
 
 @pytest.mark.parametrize("stage", STAGES)

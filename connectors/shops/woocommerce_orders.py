@@ -35,6 +35,7 @@ PICKUP_METHODS = frozenset({"local_pickup", "pickup_location"})
 PICKUP_POINT_KEYS = "parcel_machine_id,pickup_point_id,pickup_point,service_point_id,parcel_locker_id"
 FULFILLED, PARTLY = "fulfilled", "partially_fulfilled"
 """What an order's `_fulfillment_status` says where fulfilments took all of it, or a part."""
+_SHIPMENT_TRACKING = "_wc_shipment_tracking_items"
 _ENDED = frozenset({"completed", "cancelled", "refunded", "failed", "trash"})
 
 # Named once: an enum's member, or a message, is looked up for every order otherwise, which adds up over a first import.
@@ -279,7 +280,11 @@ def _line(
         price = str(net / quantity) if quantity else "0"
     as_number(price, _LINE_PRICE)
     shown = [meta for meta in metas(line.meta_data) if as_text(meta.key)[:1] not in {"", "_"}]
-    options = [(as_text(m.display_key) or as_text(m.key), as_text(m.display_value) or as_text(m.value)) for m in shown]
+    options = [
+        f"{as_text(m.display_key) or as_text(m.key)}: {value}"
+        for m in shown
+        if (value := as_text(m.display_value) or as_text(m.value))
+    ]
     cancelled = min(gone.get(line_id, _NOTHING), quantity) if gone else _NOTHING
     return OrderLine(
         platform_line_id=line_id,
@@ -289,7 +294,7 @@ def _line(
         sku=as_text(line.sku),
         platform_product_id=id_of(line.product_id),
         platform_variant_id=id_of(line.variation_id),
-        options=html.unescape(", ".join(f"{key}: {value}" for key, value in options if value)),
+        options=html.unescape(", ".join(options)) if options else "",
         unit_price=price,
         total_minor=Money.parse(net, currency).minor,
         ships=ships,
@@ -323,9 +328,11 @@ def _cancelled(lines: list[_Line], refunds: Sequence[Refund]) -> tuple[dict[str,
 def _pickup_point(wire: WireOrder, keys: Sequence[str]) -> str:
     shipping = [meta for line in listed(wire.shipping_lines) for meta in metas(line.meta_data)]
     for meta in [*shipping, *metas(wire.meta_data)]:
+        if as_text(meta.key).lstrip("_") not in keys:
+            continue
         value = meta.value.get("id") if isinstance(meta.value, dict) else meta.value
-        if as_text(meta.key).lstrip("_") in keys and as_text(value).strip():
-            return as_text(value).strip()
+        if point := as_text(value).strip():
+            return point
     return ""
 
 
@@ -333,11 +340,13 @@ def _tracking(wire: WireOrder, key: str, parcels: Sequence[Fulfillment]) -> tupl
     """Numbers in our own meta key (several parcels: comma separated), of the Shipment Tracking extension, of fulfilments."""
     found = [parcel.number() for parcel in parcels]
     for meta in metas(wire.meta_data):
+        if meta.key not in (key, _SHIPMENT_TRACKING):
+            continue
         values = list(meta.value.values()) if isinstance(meta.value, dict) else meta.value
         many = values if isinstance(values, list) else [values]
         if meta.key == key:
             found += [part.strip() for value in many for part in as_text(value).split(",")]
-        elif meta.key == "_wc_shipment_tracking_items":
+        else:
             found += [as_text(item.get("tracking_number")).strip() for item in many if isinstance(item, dict)]
     return tuple(dict.fromkeys(number for number in found if number))
 

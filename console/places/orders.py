@@ -657,6 +657,7 @@ class Orders(Place):
             for i in done:
                 self.mine.remove(i)
         self._window.repaint()
+        self.desk.rows.refresh()
 
 
 _LEAVES = {

@@ -20,6 +20,7 @@ from console.screens import bars
 from console.widgets.lines import Lines, Pane, Styled
 from console.widgets.rows import Rows
 from console.wording import STAGES
+from domain.clock import MINUTE
 from domain.enums import Stage
 from domain.persons import may_change
 from domain.text import safe
@@ -88,6 +89,8 @@ class Desk(Screen[None]):
         """At least so long lies between two readings of what others have changed."""
         self.rest_s = 0.12
         """The cursor rests so long before its detail is read."""
+        self._minute = 0
+        """What the list was last drawn in."""
         self._ready = False
         self._backup_at: int | None = None
 
@@ -124,6 +127,7 @@ class Desk(Screen[None]):
         """Open the database and the first place; everything heavy comes after the first rows."""
         app = self.console_app
         await app.eyes.open()
+        self._minute = app.clock() // MINUTE
         from console.places.orders import Orders
 
         orders = Orders(self)
@@ -373,6 +377,10 @@ class Desk(Screen[None]):
             self.console_app.exit()
             return
         self._paint_header()
+        if (minute := self.console_app.clock() // MINUTE) != self._minute:
+            # Deadlines are told in hours and minutes.
+            self._minute = minute
+            self.rows.refresh()
         quiet = time.monotonic() - self.console_app.last_key_at > QUIET_S
         # What nobody has changed (ages, beats) is read beside no key; hands that never rest wait for it a little.
         if time.monotonic() - self._refreshed_at > (2.0 if quiet else 6.0) and not self._refreshing:

@@ -1,6 +1,7 @@
 """Fixed lines of styled text, and a pane that scrolls through many of them."""
 
 from collections.abc import Sequence
+from typing import Self
 
 from rich.segment import Segment
 from rich.style import Style
@@ -25,6 +26,11 @@ class Drawn(Widget):
     Drawn { width: 1fr; height: 1fr; }
     """
 
+    def __init__(self, *, name: str | None = None, id: str | None = None) -> None:
+        super().__init__(name=name, id=id)
+        self._kept: dict[int, Strip] = {}
+        self._kept_for: tuple[Size, int] = (Size(), 0)
+
     @property
     def styles_by_name(self) -> dict[str, Style]:
         """The theme's styles."""
@@ -34,10 +40,27 @@ class Drawn(Widget):
         """The strip of row `y`, exactly `width` cells."""
         raise NotImplementedError
 
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Draw the lines of these regions anew, without regions all of them."""
+        for region in regions:
+            for y in range(region.y, region.bottom):
+                self._kept.pop(y, None)
+        if not regions:
+            self._kept.clear()
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
     def render_lines(self, crop: Region) -> list[Strip]:
-        """The lines of a region, as the compositor asks for them."""
+        """The lines of a region, as the compositor asks for them: whatever changed on the screen, all of them."""
         width = self.size.width
-        strips = [self.line(y, width) for y in range(crop.y, crop.bottom)]
+        if self._kept_for != (drawn_for := (self.size, id(self.styles_by_name))):
+            self._kept_for = drawn_for
+            self._kept.clear()
+        kept = self._kept
+        strips = []
+        for y in range(crop.y, crop.bottom):
+            if (strip := kept.get(y)) is None:
+                strip = kept[y] = self.line(y, width)
+            strips.append(strip)
         if crop.x == 0 and crop.width == width:
             return strips
         return [strip.crop(crop.x, crop.right) for strip in strips]

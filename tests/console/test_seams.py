@@ -61,6 +61,24 @@ def marks(d: DeskPilot) -> int:
     return sum(line[1:2] == "*" for line in d.screen().splitlines())
 
 
+async def test_a_move_inside_the_view_draws_two_rows_and_a_new_minute_all(reviewed: Place) -> None:
+    async with console(reviewed) as d:
+        await d.sees("[1 Review 600")
+        rows = d.desk.rows
+        await d.press("down")
+        d.screen()
+        height = rows.size.height
+        assert set(rows._kept) == set(range(height))
+        await d.press("down")
+        assert set(range(height)) - set(rows._kept) == {1, 2}
+        await d.press("pagedown")
+        assert not rows._kept, "the view moved"
+        d.screen()
+        assert set(rows._kept) == set(range(height))
+        d.desk._minute -= 1
+        await d.until(lambda: not rows._kept, "deadlines are told in minutes")
+
+
 async def test_what_others_do_moves_neither_cursor_nor_view_nor_marks(reviewed: Place) -> None:
     async with console(reviewed) as d:
         await d.sees("[1 Review 600")

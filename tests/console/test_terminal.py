@@ -153,7 +153,17 @@ def test_output_right_before_the_end_is_not_lost() -> None:
 
 
 def test_ctrl_c_interrupts() -> None:
-    with Terminal(python("try: print('go', flush=True); input()\nexcept KeyboardInterrupt: exit(5)")) as t:
+    # Naps, not `input()`: a signal right before it blocks would be seen only after a line.
+    program = """
+import time
+try:
+    print("go", flush=True)
+    while True:
+        time.sleep(0.02)
+except KeyboardInterrupt:
+    exit(5)
+"""
+    with Terminal(python(program)) as t:
         t.wait_for("go")
         t.press("ctrl+c")
         assert t.exit() == 5

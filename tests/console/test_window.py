@@ -293,7 +293,9 @@ async def test_a_filter_that_matches_little_or_nothing_says_so(
     window: OrderWindow, here: Place, first_rows: list[int]
 ) -> None:
     some = plain(here, REVIEW)[5]
-    assert await arrived(window, Query((), terms=(Term("code", (f"K{some:06d}",)),))) == [1], "a number is looked up at once"
+    assert await arrived(window, Query((), terms=(Term("code", (f"K{some:06d}",)),))) == [1], (
+        "a number is looked up at once"
+    )
     assert ids_at_hand(window, 0, 0) == [some]
     assert await arrived(window, Query((), terms=(Term("buyer", ("nobody at all",)),))) == [*first_rows, 0]
     assert window.total == 0

@@ -9,6 +9,11 @@ from textual._context import visible_screen_stack
 from textual.app import App
 from textual.strip import Strip
 
+from console.widgets.lines import Drawn
+from console.widgets.rows import Rows
+from console.window import OrderWindow
+from domain.clock import MINUTE
+
 
 @contextlib.contextmanager
 def unseen() -> Iterator[None]:
@@ -29,6 +34,23 @@ def _not_sent(compositor: Compositor, full: bool = False, screen_stack: Any = No
 
 
 def painted(app: App[Any]) -> list[Strip]:
-    """Paint everything that stands on the screen now, what shines through a dialog included."""
+    """Paint everything that stands on the screen now, what shines through a dialog included.
+
+    Lines that a widget keeps from the last time must be what it would draw now.
+    """
+    for screen in app.screen_stack:
+        for widget in screen.query(Drawn):
+            _holds(widget)
     visible_screen_stack.set(app._background_screens)
     return app.screen._compositor.render_strips(app.size)
+
+
+def _holds(widget: Drawn) -> None:
+    if widget._kept_for != (widget.size, id(widget.styles_by_name)):
+        return  # Nothing of it will be used.
+    window = widget.source if isinstance(widget, Rows) and isinstance(widget.source, OrderWindow) else None
+    if window is not None and window.clock() // MINUTE != window._minute:
+        return  # Deadlines are told in minutes; within a second everything is drawn anew.
+    for y, kept in widget._kept.items():
+        now = widget.line(y, widget.size.width)
+        assert kept == now, f"{widget}, line {y}: {now.text!r} was not asked to be drawn, {kept.text!r} stands there"

@@ -7,6 +7,7 @@ of characters. Both engines index these words as they stand, and what a person t
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 LONGEST = 40
 """Characters of one word, and words of one question: nobody types more."""
@@ -37,15 +38,16 @@ def folded(text: str) -> str:
 
 def _runs(text: str) -> Iterator[tuple[str, bool]]:
     """The words of a text, each with: is it Chinese?"""
-    plain = folded(text)
-    words = _WORD.findall(plain)
-    if plain.isascii() or not _IS_HAN.search(plain):
-        for word in words:
-            yield word[:LONGEST], False
-        return
-    for word in words:
-        for run in _RUN.findall(word):
-            yield run[:LONGEST], bool(_IS_HAN.match(run))
+    for part in text.split():
+        # What is too long for a name is not kept in mind.
+        yield from _runs_of(part) if len(part) <= 100 else _runs_of.__wrapped__(part)
+
+
+@lru_cache(maxsize=8192)
+def _runs_of(part: str) -> tuple[tuple[str, bool], ...]:
+    """The words of a text without blanks: there are many buyers and few names."""
+    words = _WORD.findall(folded(part))
+    return tuple((run[:LONGEST], bool(_IS_HAN.match(run))) for word in words for run in _RUN.findall(word))
 
 
 def words_of(*names: str) -> str:

@@ -208,9 +208,10 @@ class OrderSync:
             await asyncio.sleep(GAP_S if self.p.store.dialect == "sqlite" else 0)
 
     async def check_lease(self, tx: Tx) -> None:
-        """Raise `SyncStopped` when this run's lease is no longer the newest."""
-        if self.fence is not None and not await leases.holds(tx, self.lease, self.fence):
-            raise SyncStopped(_("Another worker took the shop over."))
+        """End the transaction with `SyncStopped` when this run's lease is no longer the newest."""
+        if self.fence is not None:
+            lost = _("Another worker took the shop over.")
+            await leases.guard(tx, self.lease, self.fence, lambda: SyncStopped(lost))
 
     async def _quarantine(self, shop: ShopFacts, rows: Sequence[tuple[str, str, str, bytes]]) -> None:
         if not rows:

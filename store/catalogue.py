@@ -1,6 +1,7 @@
 """Products, variants, listings and categories: what we own, and what it is called on each shop."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -25,15 +26,19 @@ class Kept(Struct):
 
 async def listings(tx: Tx, shop_id: int, keys: Iterable[ListingKey]) -> dict[ListingKey, int]:
     """Listing ids of a shop by platform ids."""
-    products = sorted({p for p, _v in keys})
-    if not products:
-        return {}
-    rows = await tx.rows(
-        """SELECT id, platform_product_id, platform_variant_id FROM listing
-           WHERE shop_id = :shop AND platform_product_id IN :products""",
-        shop=shop_id,
-        products=products,
-    )
+    sql, params = listings_asked(shop_id, keys)
+    return listings_told(await tx.rows(sql, **params)) if params["products"] else {}
+
+
+def listings_asked(shop_id: int, keys: Iterable[ListingKey]) -> tuple[str, dict[str, Any]]:
+    """The question of `listings`, for who asks more at once."""
+    sql = """SELECT id, platform_product_id, platform_variant_id FROM listing
+             WHERE shop_id = :shop AND platform_product_id IN :products"""
+    return sql, {"shop": shop_id, "products": sorted({p for p, _v in keys})}
+
+
+def listings_told(rows: Iterable[Any]) -> dict[ListingKey, int]:
+    """Its answer."""
     return {(r.platform_product_id, r.platform_variant_id): r.id for r in rows}
 
 

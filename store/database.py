@@ -83,6 +83,17 @@ class Tx(ABC):
         found = await self.rows(sql, **params)
         return found[0][0] if found else None
 
+    async def each(self, *questions: tuple[str, Params]) -> list[Sequence[Any]]:
+        """The rows of several queries: on SQLite one way there and back for all."""
+        return [await self.rows(sql, **params) for sql, params in questions]
+
+    async def guard(self, check: Callable[[Any], None], sql: str, **params: Any) -> None:
+        """Show `check` the first column of the first row (None without one) no later than at the commit.
+
+        What it raises undoes the transaction and comes out of it.
+        """
+        check(await self.value(sql, **params))
+
     async def run(self, sql: str, **params: Any) -> int:
         """Execute one statement; returns how many rows it touched."""
         self.touched = True
@@ -174,6 +185,12 @@ class _SqliteTx(Tx):
 
     async def rows(self, sql: str, **params: Any) -> Sequence[Any]:
         return await self._lane.rows(*for_sqlite(sql, params))
+
+    async def each(self, *questions: tuple[str, Params]) -> list[Sequence[Any]]:
+        return [*await self._lane.each([for_sqlite(sql, params) for sql, params in questions])]
+
+    async def guard(self, check: Callable[[Any], None], sql: str, **params: Any) -> None:
+        self._lane.guard(check, *for_sqlite(sql, params))
 
     async def _run(self, sql: str, params: Params) -> int:
         return await self._lane.run(*for_sqlite(sql, params))

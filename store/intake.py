@@ -3,7 +3,7 @@
 Operator-owned facts (stage, service, holds, overlays, remarks) are never written here; they belong to shipments.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
@@ -21,7 +21,7 @@ from domain.ship_by import ship_by
 from domain.text import email_key, full_name, is_masked, phone_key, storable
 from store import tables as t
 from store.apply import add_events, address_row
-from store.catalogue import ListingKey, line_key, listings, wanted_listings
+from store.catalogue import ListingKey, line_key, listings, listings_asked, listings_told, wanted_listings
 from store.database import Tx
 from store.erasing import ERASED, erased
 from store.packing import packed
@@ -29,6 +29,8 @@ from store.shipments import ELSEWHERE
 
 Reach = tuple[str, str]
 """How a buyer is found again: (phone, e-mail), normalised, '' = not by this."""
+_Met = tuple[dict[str, int], dict[str, int]]
+"""Contacts by phone and by e-mail."""
 
 
 class KnownOrder(Struct, frozen=True, gc=False):
@@ -75,10 +77,12 @@ async def insert_orders(tx: Tx, shop: ShopFacts, incoming: Sequence[Incoming], d
         orders=count, order_line=sum(len(i.order.lines) for i in incoming), address=count, shipment=count, contact=count
     )
     line_ids = iter(all_line_ids)
-    listing_of = await _listing_ids(tx, shop.id, [ln for i in incoming for ln in i.order.lines])
+    lines = [ln for i in incoming for ln in i.order.lines]
     reaches = [_reach(i.order) for i in incoming]
+    listed, met = await tx.each(listings_asked(shop.id, wanted_listings(lines)), _contacts_asked(reaches))
+    listing_of = listings_told(listed) | await _orphans(tx, shop.id, lines)
+    contacts = await _contacts(tx, [i.order for i in incoming], reaches, _contacts_told(met), contact_ids)
     types = order_types(shop.settings.order_types)
-    contacts = await _contacts(tx, [i.order for i in incoming], reaches, contact_ids)
 
     rows: dict[str, list[dict[str, Any]]] = {
         name: [] for name in ("orders", "line", "buyer", "address", "raw", "shipment", "sline", "sub", "note")
@@ -264,16 +268,15 @@ def delivery_text(order: Order) -> str:
 
 async def _listing_ids(tx: Tx, shop_id: int, lines: Sequence[OrderLine]) -> dict[ListingKey, int]:
     """Listing ids by platform ids; for lines whose product is gone, by ('', sku) where a listing of the shop has it."""
-    found = await listings(tx, shop_id, wanted_listings(lines))
-    orphans = sorted({_orphan(ln) for ln in lines if line_key(ln)[0] in {"", "0"} and ln.sku.strip()})
-    if orphans:
-        for row in await tx.rows(
-            "SELECT sku, min(id) AS id FROM listing WHERE shop_id = :shop AND sku IN :skus GROUP BY sku",
-            shop=shop_id,
-            skus=orphans,
-        ):
-            found["", row.sku] = row.id
-    return found
+    return await listings(tx, shop_id, wanted_listings(lines)) | await _orphans(tx, shop_id, lines)
+
+
+async def _orphans(tx: Tx, shop_id: int, lines: Sequence[OrderLine]) -> dict[ListingKey, int]:
+    skus = sorted({_orphan(ln) for ln in lines if line_key(ln)[0] in {"", "0"} and ln.sku.strip()})
+    if not skus:
+        return {}
+    sql = "SELECT sku, min(id) AS id FROM listing WHERE shop_id = :shop AND sku IN :skus GROUP BY sku"
+    return {("", row.sku): row.id for row in await tx.rows(sql, shop=shop_id, skus=skus)}
 
 
 def _orphan(line: OrderLine) -> str:
@@ -285,9 +288,11 @@ def _reach(order: Order) -> Reach:
     return phone_key(order.buyer.phone), email_key(order.buyer.email)
 
 
-async def _contacts(tx: Tx, orders: Sequence[Order], reaches: Sequence[Reach], free: Sequence[int]) -> list[int | None]:
-    """The contact of each order: an existing one by phone, else by e-mail, else a new one (ROA-30, ROA-32)."""
-    by_phone, by_email = await _known_contacts(tx, reaches)
+async def _contacts(
+    tx: Tx, orders: Sequence[Order], reaches: Sequence[Reach], met: _Met, free: Sequence[int]
+) -> list[int | None]:
+    """The contact of each order: an existing one (`met`) by phone, else by e-mail, else a new one (ROA-30, ROA-32)."""
+    by_phone, by_email = met
     ids: list[int | None] = []
     fresh: list[dict[str, Any]] = []
     next_id = iter(free)
@@ -322,20 +327,21 @@ async def _those_that_won(tx: Tx, ids: list[int | None], fresh: Sequence[Mapping
     """`ids` with the contacts that another shop's import made first in the place of ours of the same phone or e-mail."""
     kept = {r.id for r in await tx.rows("SELECT id FROM contact WHERE id IN :ids", ids=[c["id"] for c in fresh])}
     lost = [c for c in fresh if c["id"] not in kept]
-    by_phone, by_email = await _known_contacts(tx, [(c["phone_key"] or "", c["email_key"] or "") for c in lost])
+    sql, params = _contacts_asked([(c["phone_key"] or "", c["email_key"] or "") for c in lost])
+    by_phone, by_email = _contacts_told(await tx.rows(sql, **params))
     winner = {c["id"]: by_phone.get(c["phone_key"]) or by_email.get(c["email_key"]) for c in lost}
     return [winner.get(i, i) if i is not None else None for i in ids]
 
 
-async def _known_contacts(tx: Tx, reaches: Sequence[Reach]) -> tuple[dict[str, int], dict[str, int]]:
-    """Contact ids by phone and by e-mail."""
-    rows = await tx.rows(
-        """SELECT 0 AS way, phone_key AS key, id FROM contact WHERE phone_key IN :phones
-           UNION ALL SELECT 1, email_key, id FROM contact WHERE email_key IN :emails""",
-        phones=sorted({phone for phone, _email in reaches} - {""}),
-        emails=sorted({email for _phone, email in reaches} - {""}),
-    )
-    found: tuple[dict[str, int], dict[str, int]] = ({}, {})
+def _contacts_asked(reaches: Sequence[Reach]) -> tuple[str, dict[str, Any]]:
+    sql = """SELECT 0 AS way, phone_key AS key, id FROM contact WHERE phone_key IN :phones
+             UNION ALL SELECT 1, email_key, id FROM contact WHERE email_key IN :emails"""
+    phones, emails = ({reach[way] for reach in reaches} - {""} for way in (0, 1))
+    return sql, {"phones": sorted(phones), "emails": sorted(emails)}
+
+
+def _contacts_told(rows: Iterable[Any]) -> _Met:
+    found: _Met = ({}, {})
     for row in rows:
         found[row.way][row.key] = row.id
     return found
@@ -566,7 +572,9 @@ async def _update_lines(
 async def _update_buyer(tx: Tx, order_id: int, order: Order) -> None:
     reach = _reach(order)
     (free,) = await tx.next_ids(contact=1)
-    contact = (await _contacts(tx, [order], [reach], free))[0]
+    sql, params = _contacts_asked([reach])
+    met = _contacts_told(await tx.rows(sql, **params))
+    contact = (await _contacts(tx, [order], [reach], met, free))[0]
     row = {k: v for k, v in _buyer_row(order_id, contact, order, reach).items() if k != "order_id"}
     sets = ", ".join(f"{name} = :{name}" for name in row)
     await tx.do(f"UPDATE buyer SET {sets} WHERE order_id = :id", id=order_id, **row)

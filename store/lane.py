@@ -19,6 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 T = TypeVar("T")
 
+_Waiting = tuple[str, Any, Callable[[Any], None] | None]
+"""A statement with what is bound to each of its runs, or with what is bound to it and who looks at its answer."""
+
 BUSY_MS = 10_000
 """How long a transaction waits for another process's before it fails as locked."""
 _BEGIN = {"read": "BEGIN", "write": "BEGIN IMMEDIATE"}
@@ -40,7 +43,7 @@ class Lane:
     def __init__(self, driver: Driver, way: Literal["read", "write"]) -> None:
         self._driver = driver
         self._begin = _BEGIN[way]
-        self._waiting: list[tuple[str, Sequence[Any]]] = []
+        self._waiting: list[_Waiting] = []
         self._begun = False
 
     async def __aenter__(self) -> Self:
@@ -60,8 +63,11 @@ class Lane:
 
     async def rows(self, sql: str, bound: Any) -> list[Any]:
         """Every row of a statement as named tuples."""
-        names, found = await self._hop(_fetch, sql, bound)
-        return [*map(_shape(names)._make, found)] if found else []
+        return _named(*await self._hop(_fetch, sql, bound))
+
+    async def each(self, questions: Sequence[tuple[str, Any]]) -> list[list[Any]]:
+        """The rows of several statements, in one hop."""
+        return [_named(*answer) for answer in await self._hop(_fetch_each, questions)]
 
     async def run(self, sql: str, bound: Any) -> int:
         """How many rows a statement touched."""
@@ -69,7 +75,11 @@ class Lane:
 
     def later(self, sql: str, many: Sequence[Any]) -> None:
         """Execute a statement for each of `many`, no later than with the next question or the commit."""
-        self._waiting.append((sql, many))
+        self._waiting.append((sql, many, None))
+
+    def guard(self, check: Callable[[Any], None], sql: str, bound: Any) -> None:
+        """Show `check` the first value of a statement's first row, no later than with the next question or the commit."""
+        self._waiting.append((sql, bound, check))
 
     async def _hop(self, work: Callable[..., T], *arguments: Any) -> T:
         begin, waiting = "" if self._begun else self._begin, self._waiting
@@ -92,15 +102,19 @@ class Lane:
 def _ride(
     connection: sqlite3.Connection,
     begin: str,
-    waiting: Sequence[tuple[str, Sequence[Any]]],
+    waiting: Sequence[_Waiting],
     work: Callable[..., T],
     arguments: Sequence[Any],
 ) -> T:
     if begin:
         _end(connection)
         _begins(connection, begin)
-    for sql, many in waiting:
-        connection.executemany(sql, many)
+    for sql, bound, check in waiting:
+        if check is None:
+            connection.executemany(sql, bound)
+        else:
+            row = connection.execute(sql, bound).fetchone()
+            check(row[0] if row is not None else None)
     return work(connection, *arguments)
 
 
@@ -134,6 +148,12 @@ def _fetch(connection: sqlite3.Connection, sql: str, bound: Any) -> tuple[tuple[
     return tuple(column[0] for column in cursor.description or ()), found
 
 
+def _fetch_each(
+    connection: sqlite3.Connection, questions: Sequence[tuple[str, Any]]
+) -> list[tuple[tuple[str, ...], list[Any]]]:
+    return [_fetch(connection, sql, bound) for sql, bound in questions]
+
+
 def _touch(connection: sqlite3.Connection, sql: str, bound: Any) -> int:
     return connection.execute(sql, bound).rowcount
 
@@ -146,6 +166,10 @@ def _end(connection: sqlite3.Connection) -> None:
     """Undo whatever is open: a refused statement, or a commit that failed."""
     if connection.in_transaction:
         connection.execute("ROLLBACK")
+
+
+def _named(names: tuple[str, ...], found: list[Any]) -> list[Any]:
+    return [*map(_shape(names)._make, found)] if found else []
 
 
 @lru_cache(maxsize=1024)

@@ -3,6 +3,7 @@
 import os
 import socket
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from domain.clock import Instant
@@ -120,8 +121,22 @@ async def drop(tx: Tx, name: str) -> None:
 
 async def holds(tx: Tx, name: str, fence: int) -> bool:
     """Is `fence` still the newest of this lease? Checked in the transaction that writes what was done under it."""
+    return bool(await tx.value(_fence(tx), name=name) == fence)
+
+
+async def guard(tx: Tx, name: str, fence: int, lost: Callable[[], Exception]) -> None:
+    """The same where nothing else is to be done without it: `lost()` is raised no later than at the commit."""
+
+    def check(newest: int | None) -> None:
+        if newest != fence:
+            raise lost()
+
+    await tx.guard(check, _fence(tx), name=name)
+
+
+def _fence(tx: Tx) -> str:
     lock = " FOR NO KEY UPDATE" if tx.dialect == "postgresql" else ""
-    return bool(await tx.value(f"SELECT fence FROM lease WHERE name = :name{lock}", name=name) == fence)
+    return f"SELECT fence FROM lease WHERE name = :name{lock}"
 
 
 async def is_held(tx: Tx, name: str) -> bool:

@@ -4,6 +4,8 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec import Struct
+
 from console.actions import ACTIONS, ALL, Action, backward_of, forward_of
 from console.cells import cells
 from console.columns import header
@@ -33,6 +35,15 @@ MATES_EVERY_S = 10.0
 """How often it is looked for shipments that could share a box, while others change something."""
 
 
+class _Mates(Struct):
+    """What of a stage could share a box, when that was looked for, and the last of the desk's `changes` it knows of."""
+
+    groups: list[list[int]] = []
+    ids: frozenset[int] = frozenset()
+    at: float = -MATES_EVERY_S
+    seen: int = -1
+
+
 class Orders(Place):
     """The list the operator works in."""
 
@@ -56,12 +67,10 @@ class Orders(Place):
         self.marked_whole = False
         self.marking = False
         self.range_from: int | None = None
-        self.same_buyer: frozenset[int] = frozenset()
-        self.groups: list[list[int]] = []
+        self._mates: dict[Stage | None, _Mates] = {}
         self.scanned = ""
         self._back_to: Stage | None = None
         """The stage from which a batch's rows were opened: Esc leads back to it."""
-        self._mates_at, self._mates_stale = -MATES_EVERY_S, True
         self._window = OrderWindow(app.eyes, Marks(), app.clock, desk.styles_by_name)
         self._window.ready = self._arrived
 
@@ -81,6 +90,20 @@ class Orders(Place):
     def mine(self) -> Marks:
         """The marks of this stage."""
         return self.marks.setdefault(self.stage, Marks())
+
+    @property
+    def _mates_here(self) -> "_Mates":
+        return self._mates.setdefault(self.stage, _Mates())
+
+    @property
+    def same_buyer(self) -> frozenset[int]:
+        """Shipments of this stage that could share a box with another, as far as they have been looked for."""
+        return self._mates_here.ids
+
+    @property
+    def groups(self) -> list[list[int]]:
+        """The same, box by box."""
+        return self._mates_here.groups
 
     @property
     def query(self) -> Query:
@@ -142,7 +165,6 @@ class Orders(Place):
         rows = self.desk.rows
         if self.desk.place is not self:
             return
-        self._mates_stale = True
         if not self._window.total and self._counted():
             # Nothing stood there, so nothing can move.
             await self.open()
@@ -154,21 +176,22 @@ class Orders(Place):
 
     async def when_quiet(self) -> None:
         """The search for shared boxes costs as much as several keys: now and then, and never between keys."""
-        due = time.monotonic() - self._mates_at > MATES_EVERY_S
-        if self._mates_stale and due and self.stage in {Stage.REVIEW, Stage.PROCESSING}:
-            await self._find_mates()
+        mates, stage = self._mates_here, self.stage
+        due = time.monotonic() - mates.at > MATES_EVERY_S and mates.seen != self.desk.changes
+        if due and stage in {Stage.REVIEW, Stage.PROCESSING}:
+            await self._find_mates(stage, mates)
 
-    async def _find_mates(self) -> None:
+    async def _find_mates(self, stage: Stage, mates: "_Mates") -> None:
         """Shipments that could share a box, found beside the screen now and then."""
-        self._mates_at, self._mates_stale = time.monotonic(), False
-        stage = self.stage
-        assert stage is not None
-        self.groups = await self.desk.console_app.eyes.look(lambda r: views.merge_candidates(r, (stage,)))
-        mates = frozenset(i for group in self.groups for i in group)
-        if mates != self.same_buyer:
-            self.same_buyer = self._window.same_buyer = mates
-            self._window.repaint()
-            self.desk.rows.refresh()
+        mates.at, mates.seen = time.monotonic(), self.desk.changes
+        mates.groups = await self.desk.console_app.eyes.look(lambda r: views.merge_candidates(r, (stage,)))
+        ids = frozenset(i for group in mates.groups for i in group)
+        if ids != mates.ids:
+            mates.ids = ids
+            if self.stage is stage:
+                self._window.same_buyer = ids
+                self._window.repaint()
+                self.desk.rows.refresh()
 
     # -------------------------------------------------------------- the row
 
@@ -453,8 +476,6 @@ class Orders(Place):
 
     async def show(self, stage: Stage | None) -> None:
         """Show a stage from its first sub-list, or all orders."""
-        if stage is not self.stage:
-            self.groups, self.same_buyer, self._mates_at, self._mates_stale = [], frozenset(), -MATES_EVERY_S, True
         self.stage, self.sublist, self._back_to = stage, 0, None
         self.filter_text, self.terms, self.only, self.title, self.problems = "", _NO_TERMS, None, "", False
         await self._reopen()
@@ -652,7 +673,8 @@ class Orders(Place):
     def settled(self, command: str, done: list[int]) -> None:
         """A batch of this person ended: its shipments are known to them; those that left the list lose their mark."""
         self.handled.update(done)
-        self._mates_at, self._mates_stale = -MATES_EVERY_S, True
+        for mates in self._mates.values():
+            mates.at, mates.seen = -MATES_EVERY_S, -1
         if command in _LEAVES:
             for i in done:
                 self.mine.remove(i)

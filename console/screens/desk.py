@@ -82,6 +82,8 @@ class Desk(Screen[None]):
         """Since when something around the list may have changed that has not been read; None = nothing."""
         self._refreshing = False
         self._refreshed_at = 0.0
+        self.changes = 0
+        """How often somebody was seen to have committed."""
         self.counted_for: object = None
         self._detail_wanted = 0.0
         self._detail_of: object = None
@@ -352,6 +354,7 @@ class Desk(Screen[None]):
         if app.ends:
             return
         if app.wake.changed():
+            self.changes += 1
             self._touch()
         if self._detail_wanted and time.monotonic() >= self._detail_wanted and self._panel_showing():
             self._detail_wanted = 0.0

@@ -127,9 +127,11 @@ async def paint(scratch: Path, made: Path | None = None) -> dict[str, str]:
                 while len(app.screen_stack) > 1:
                     press(app, "escape")
                     await settle(app, pilot)
-                for key in ("1", "escape", "A"):
-                    press(app, key)
-                    await settle(app, pilot)
+                press(app, "1")
+                await settle(app, pilot)
+                press(app, "escape")
+                press(app, "A")
+                await settle(app, pilot)
         await app.close_all()
     return shown
 

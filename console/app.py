@@ -11,11 +11,13 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar, cast
 
 from textual import events
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._context import NoActiveAppError
+from textual._xterm_parser import XTermParser
 from textual.app import App, ScreenStackError
 from textual.css.query import NoMatches
 from textual.driver import Driver
@@ -52,6 +54,31 @@ def counting_driver(base: type[Driver], app_box: "list[Console]") -> type[Driver
     return CountingDriver
 
 
+class Joined(events.Key):
+    """An Escape that came in one piece with the key behind it: pressed one after the other over a slow line, or Alt."""
+
+
+def escapes_apart() -> None:
+    """Have Textual take an Escape and the key behind it as two keys, in whatever pieces they come.
+
+    It takes them for one: Esc 8 becomes a bullet, Esc Enter an Enter. Then the next key acts where nobody meant it to.
+    """
+    known = cast("dict[str, object]", ANSI_SEQUENCES_KEYS)
+    for sequence in [s for s, key in known.items() if len(s) == 2 and s[0] == "\x1b" and isinstance(key, str)]:
+        del known[sequence]
+    if _single_keys is XTermParser._sequence_to_key_events:
+        XTermParser._sequence_to_key_events = _two_keys  # type: ignore[method-assign, assignment]
+
+
+_single_keys = XTermParser._sequence_to_key_events
+
+
+def _two_keys(parser: XTermParser, sequence: str, alt: bool = False) -> Iterable[events.Key]:
+    if alt:
+        yield Joined("escape", "\x1b")
+    yield from _single_keys(parser, sequence)
+
+
 class Console(App[str]):
     """The console over one database. `run()` returns '' or a word for the one who started it (`restart`, `practice`)."""
 
@@ -72,6 +99,7 @@ class Console(App[str]):
         keep_worker: bool = True,
         window_s: float = WINDOW_S,
     ) -> None:
+        escapes_apart()
         box: list[Console] = []
         super().__init__(driver_class=None if _headless() else counting_driver(self.get_driver_class(), box))
         box.append(self)
@@ -81,6 +109,8 @@ class Console(App[str]):
         self.keymap = keymap(config.keys)
         self.gate = Gate(self._looks, window_s)
         self.keys_read = 0
+        self._pass_over = False
+        """The next key belongs to an Escape that was passed over."""
         self._keys_seen = 0
         self._last_typed: Key | None = None
         self.eyes = Eyes(place)
@@ -170,7 +200,12 @@ class Console(App[str]):
         if isinstance(event, events.Key) and not event.is_forwarded:
             self._keys_seen += 1
             self.last_key_at = time.monotonic()
-            await self._key(event)
+            passed, self._pass_over = self._pass_over, False
+            if isinstance(event, Joined) and isinstance(self.focused, Input):
+                # Who edits a text may mean Alt: neither leaves the field, neither acts behind it.
+                self._pass_over = True
+            elif not passed:
+                await self._key(event)
             return
         if isinstance(event, events.Paste) and not event.is_forwarded and not isinstance(self.focused, Input):
             # What is pasted may be a secret meant for a field: it is not shown.

@@ -58,8 +58,8 @@ def fit(text: str, width: int, right: bool = False) -> str:
         if len(text) > width:
             text = text[: width - 1] + "~" if width > 0 else ""
         return text.rjust(width) if right else text.ljust(width)
-    # A joiner at the end would join the blanks after it.
-    text = text.rstrip(_JOINER)
+    # A joiner at either end would join the blanks there.
+    text = text.strip(_JOINER)
     used = cells(text)
     if used > width:
         if width < 1:

@@ -349,9 +349,14 @@ def is_passing(error: OSError | DBAPIError) -> bool:
 
 def is_lost(error: DBAPIError) -> bool:
     """Has the server ended this connection? One that was ended while nobody used it may still look open to asyncpg, which
-    then trips over its own state."""
+    then trips over its own state; one that was ended while it was made is known by the SQLSTATE alone (class 08, or the
+    server shuts down: PostgreSQL, appendix A)."""
+    state = str(getattr(error.orig, "sqlstate", "") or "")
     return (
-        error.connection_invalidated or type(getattr(error.orig, "__cause__", None)).__name__ == "InternalClientError"
+        error.connection_invalidated
+        or type(getattr(error.orig, "__cause__", None)).__name__ == "InternalClientError"
+        or state.startswith("08")
+        or state in {"57P01", "57P02", "57P03"}
     )
 
 

@@ -48,6 +48,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--hostile", type=int, default=1, help="rounds of tests/security/test_hostile_text.py")
 
 
+LONG = (
+    "test_snapshots.py", "test_settings_place.py", "test_matrix.py", "test_bench.py", "test_ours.py", "test_crash.py",
+    "test_life.py", "test_gate_on_screens.py", "test_wheel.py", "test_planted.py", "test_hostile_text.py", "test_mixed_day.py",
+    "test_chaos.py", "test_seams.py", "test_restore.py", "test_whole_path.py", "test_platform_events.py", "test_commands.py",
+)  # fmt: skip
+"""The files that take longest: they are begun first, so that no process is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, the others as they were found."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 @pytest.fixture(scope="session")
 def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real PostgreSQL server of this test process."""

@@ -212,10 +212,10 @@ def watched(place: Place, monkeypatch: pytest.MonkeyPatch) -> Callable[[Pipeline
         def explained(
             connection: sqlite3.Connection, begin: str, waiting: Any, work: Callable[..., Any], arguments: Any
         ) -> Any:
-            for sql, many in waiting:
-                plans.explain(sql, many[0])
-            if arguments:
-                plans.explain(*arguments)
+            for sql, bound, check in waiting:
+                plans.explain(sql, bound[0] if check is None else bound)
+            for question in arguments[0] if work is lane._fetch_each else [arguments] if arguments else []:
+                plans.explain(*question)
             return ride(connection, begin, waiting, work, arguments)
 
         monkeypatch.setattr(lane, "_ride", explained)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from textual import events
+from textual._xterm_parser import XTermParser
+from textual.widgets import Input
 
 from bench.generate import generate
 from connectors.simulated.launch import Twin
@@ -59,6 +61,38 @@ def shown_codes(d: DeskPilot) -> list[str]:
 def marks(d: DeskPilot) -> int:
     """Marked rows on the screen."""
     return sum(line[1:2] == "*" for line in d.screen().splitlines())
+
+
+async def test_an_escape_and_the_key_behind_it_are_two_keys(reviewed: Place) -> None:
+    def send(d: DeskPilot, typed: str) -> None:
+        parser = XTermParser()
+        for token in (*parser.feed(typed), *parser.feed("")):
+            d.app.post_message(token)
+
+    async with console(reviewed) as d:
+        await d.sees("[1 Review 600")
+        send(d, "\x1b8")
+        await d.sees("[stock:")
+        send(d, "\x1b1")
+        await d.sees("[1 Review 600")
+        # Whoever thinks better of it must not be taken for one who agrees.
+        await d.press("q")
+        await d.sees("Quit, stop now")
+        send(d, "\x1b\r")
+        await d.closed()
+        await d.press("down")
+        assert not d.app.ends
+        assert "[1 Review 600" in d.screen()
+        # A text is edited with Alt: that neither leaves the field nor acts behind it.
+        await d.press("slash")
+        await d.sees("Show only")
+        await d.type("ab")
+        send(d, "\x1bn")
+        await d.press("c")
+        focused = d.app.screen.focused
+        assert isinstance(focused, Input)
+        assert focused.value == "abc"
+        assert "[1 Review 600" in d.screen()
 
 
 async def test_a_move_inside_the_view_draws_two_rows_and_a_new_minute_all(reviewed: Place) -> None:

@@ -221,3 +221,31 @@ def test_a_person_is_told_that_the_connection_was_lost() -> None:
     assert explain(lost) == "The connection to the database was lost; what was committed stays. Try again."
     other = DBAPIError(None, None, Exception("no such table: x"))
     assert explain(other) == "The database failed: no such table: x"
+
+
+async def test_a_connection_that_is_ended_while_it_is_made_is_made_again(
+    pg_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = "' || pg_terminate_backend(pg_backend_pid())::text || '"
+    monkeypatch.setattr(database, "FROZEN", {"idle_in_transaction_session_timeout": ended})
+    store = Store(pg_place)
+    with pytest.raises(DBAPIError) as raised:
+        async with store.reading():
+            pass
+    assert is_passing(raised.value)
+    asked: list[str] = []
+
+    async def work(tx: Tx) -> int:
+        return int(await tx.value("SELECT 1"))
+
+    class Once(dict[str, object]):
+        """The settings, the first time with what ends the connection."""
+
+        def items(self) -> object:  # type: ignore[override]
+            asked.append("")
+            return {"idle_in_transaction_session_timeout": ended if len(asked) == 1 else SHORT_MS}.items()
+
+    monkeypatch.setattr(database, "FROZEN", Once())
+    assert await store.retrying(work) == 1
+    assert len(asked) > 1
+    await store.close()

@@ -77,7 +77,7 @@ async def test_an_escape_and_the_key_behind_it_are_two_keys(reviewed: Place) -> 
         await d.sees("[1 Review 600")
         # Whoever thinks better of it must not be taken for one who agrees.
         await d.press("q")
-        await d.sees("Quit, stop now")
+        await d.sees("Quit; the worker")
         send(d, "\x1b\r")
         await d.closed()
         await d.press("down")

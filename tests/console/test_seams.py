@@ -79,9 +79,10 @@ async def test_an_escape_and_the_key_behind_it_are_two_keys(reviewed: Place) -> 
         await d.press("q")
         await d.sees("Quit; the worker")
         send(d, "\x1b\r")
-        await d.closed()
-        await d.press("down")
+        await d.sees("arrows scroll, Esc closes")  # Enter opened the row.
         assert not d.app.ends
+        await d.press("escape")
+        await d.closed()
         assert "[1 Review 600" in d.screen()
         # A text is edited with Alt: that neither leaves the field nor acts behind it.
         await d.press("slash")

@@ -8,6 +8,7 @@ that the reading thread notifies; the only sleeps are the gaps between keys, whi
 import codecs
 import copy
 import fcntl
+import math
 import os
 import re
 import select
@@ -593,10 +594,16 @@ class Terminal:
         self.write(data)
         self._key_at, self._key_rest = time.monotonic(), ESCAPE_GAP_S if data == b"\x1b" else 0.0
 
-    def type(self, text: str, gap_s: float = 0.012) -> None:
-        """Send characters one at a time, `gap_s` seconds apart, as a scanner or a fast typist; a newline is Enter."""
+    def type(self, text: str, gap_s: float = 0.012) -> float:
+        """Send characters one at a time, `gap_s` seconds apart, as a scanner or a fast typist; a newline is Enter.
+
+        Returns the longest time between two of them in seconds: longer than asked for where this process stood still.
+        """
+        longest, before = 0.0, math.inf
         for number, char in enumerate(text.replace("\n", "\r")):
             self._key(char.encode(), gap_s if number else max(gap_s, PRESS_GAP_S))
+            longest, before = max(longest, time.monotonic() - before), time.monotonic()
+        return longest
 
     def press(self, *names: str, gap_s: float = PRESS_GAP_S) -> None:
         """Press keys one after the other, `gap_s` seconds apart (longer after Esc); see `key_bytes` for names."""

@@ -292,6 +292,7 @@ def test_no_screen_lets_text_act_on_the_terminal(clean: Place, tmp_path: Path, r
             assert MARK in b.bytes_seen.decode("utf-8", "replace"), "the payloads were never shown"
             # They end by themselves: what is cut off in the middle of a letter would be no stream of theirs.
             for t in (c, b):
+                t.wait_quiet(0.3)  # Right behind the last key of the walk it would be a scan's.
                 t.press("q")
                 t.wait_for("Quit; the worker elsewhere goes on")
                 t.press("1")

@@ -12,7 +12,7 @@ demo: $(VENV)/.ready
 	$(BIN)/shipdeck demo --orders $(ORDERS)
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 matrix: $(VENV)/.ready
 	$(BIN)/python -m pytest tests/matrix --matrix=full -n 2 --dist loadscope

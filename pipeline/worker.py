@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -92,8 +93,8 @@ class Worker:
             timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
         scheduler.add_job(self._on_tick, "interval", seconds=TICK_S, id="tick")
-        scheduler.add_job(self._beat, "interval", seconds=5, id="beat")
-        scheduler.add_job(self._tidy, "interval", seconds=300, id="tidy")
+        scheduler.add_job(self._until_stopped, "interval", seconds=5, id="beat", args=(self._beat,))
+        scheduler.add_job(self._until_stopped, "interval", seconds=300, id="tidy", args=(self._tidy,))
         scheduler.start()
         listening = asyncio.create_task(self._listen())
         try:
@@ -117,15 +118,23 @@ class Worker:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), TICK_S)
         finally:
+            self.stop.set()
             scheduler.shutdown(wait=False)
             listening.cancel()
-            self.stop.set()
             if self._serving:
                 await asyncio.wait(self._serving.values(), timeout=60)
             for task in self._serving.values():
                 task.cancel()
             await self.p.store.retrying(lambda tx: leases.leave(tx, self.owner))
             await self.p.store.checkpoint()
+
+    async def _until_stopped(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what the scheduler asks for. Cut off at the end it is no failure, which the scheduler would log as one."""
+        try:
+            await work()
+        except asyncio.CancelledError:
+            if not self.stop.is_set():
+                raise
 
     async def _on_tick(self) -> None:
         self._wake.set()

@@ -193,6 +193,25 @@ async def test_a_beating_worker_goes_on_beating_after_the_clock_was_put_back(
     assert {job for job, *_changes in looked} == {"tick", "beat", "tidy"}  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("stopping", [True, False])
+async def test_what_the_scheduler_asks_for_is_no_failure_where_the_end_cuts_it_off(
+    shop: tuple[World, Settable], stopping: bool
+) -> None:
+    worker, begun = Worker(shop[0].p), asyncio.Event()
+
+    async def beat() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    job = asyncio.create_task(worker._until_stopped(beat))
+    await begun.wait()
+    if stopping:
+        worker.stop.set()
+    job.cancel()
+    await asyncio.wait([job])
+    assert job.cancelled() is not stopping
+
+
 # ------------------------------------------------------------------ the rows
 
 

@@ -41,7 +41,7 @@ def as_text(value: object) -> str:
 def as_number(value: object, what: str, code: str = "bad_amount") -> Decimal:
     """A number given as text or number. `what` names it in the `BadOrder` this raises for anything else."""
     words = as_text(value).strip()
-    if (number := _decimal(words)) is None:
+    if (number := _decimal(words) if len(words) <= 60 else None) is None:
         raise BadOrder(code, _("{what} is not a number: {value}").format(what=what, value=safe(words, 40)))
     return number
 

@@ -109,12 +109,17 @@ def is_masked(text: str) -> bool:
     return bool(_MASKED.search(text))
 
 
-@lru_cache(maxsize=1024)
 def phone_key(phone: str) -> str:
     """Normalise a phone number for comparison: digits only, an international `00` or `+` prefix made `+`.
 
     Masked or very short values give `""`, which matches nothing (ROA-30: compared in normalised form).
     """
+    # An order's phone is asked for several times on its way in; what is too long for one is not kept in mind.
+    return _phone_key(phone) if len(phone) <= 64 else _phone_key.__wrapped__(phone)
+
+
+@lru_cache(maxsize=1024)
+def _phone_key(phone: str) -> str:
     text = (phone if phone.isascii() else unicodedata.normalize("NFKC", phone)).strip()
     if not text or is_masked(text) or _MASKED_DIGITS.search(text):
         return ""

@@ -84,7 +84,12 @@ class Lane:
     async def _hop(self, work: Callable[..., T], *arguments: Any) -> T:
         begin, waiting = "" if self._begun else self._begin, self._waiting
         self._begun, self._waiting = True, []
-        return await self._on(_ride, begin, waiting, work, arguments)
+        try:
+            return await self._on(_ride, begin, waiting, work, arguments)
+        except BaseException:
+            # Whoever goes on all the same does not get past a guard: it is asked again, at the commit at the latest.
+            self._waiting = [one for one in waiting if one[2] is not None]
+            raise
 
     async def _on(self, work: Callable[..., T], *arguments: Any) -> T:
         try:

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from textual import events
@@ -15,6 +16,7 @@ from textual.widgets import Input
 from bench.generate import generate
 from connectors.simulated.launch import Twin
 from console.keys import Key
+from console.places.orders import Orders
 from domain.capabilities import Service
 from domain.enums import Stage
 from domain.facts import ShopFacts
@@ -25,7 +27,7 @@ from pipeline import persons, setup
 from pipeline.base import NOTHING, Pipeline
 from pipeline.commands import run, work_off
 from pipeline.worker import sync_now
-from store import accounts, batches, leases
+from store import accounts, batches, leases, views
 from store.intake import Incoming, insert_orders
 from store.place import Place
 from tests.console.pilot import DeskPilot, console
@@ -94,6 +96,33 @@ async def test_an_escape_and_the_key_behind_it_are_two_keys(reviewed: Place) -> 
         assert isinstance(focused, Input)
         assert focused.value == "abc"
         assert "[1 Review 600" in d.screen()
+
+
+async def test_what_could_share_a_box_is_kept_for_each_stage(reviewed: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[object] = []
+    search = views.merge_candidates
+
+    async def counted(reader: Any, stages: Any) -> list[list[int]]:
+        searched.append(stages[0])
+        return await search(reader, stages)
+
+    monkeypatch.setattr(views, "merge_candidates", counted)
+    async with console(reviewed) as d:
+        await d.sees("same buyer 294")
+        orders = cast(Orders, d.desk.places["orders"])
+        found = orders.same_buyer
+        await d.press("2")
+        await d.sees("[2 Processing 0")
+        assert (orders.same_buyer, orders.groups) == (frozenset(), []), "those of another stage"
+        await d.until(lambda: Stage.PROCESSING in searched, "looked for here, too")
+        await d.press("1")
+        await d.sees("same buyer 294")
+        assert orders.same_buyer is found
+        assert searched.count(Stage.REVIEW) == 1, "nobody has changed anything"
+        d.desk.changes += 1
+        for mates in orders._mates.values():
+            mates.at = float("-inf")
+        await d.until(lambda: searched.count(Stage.REVIEW) == 2, "somebody has")
 
 
 async def test_a_move_inside_the_view_draws_two_rows_and_a_new_minute_all(reviewed: Place) -> None:

@@ -1,5 +1,6 @@
 """Questions that travel together, and guards: what is written beside one that is not met is not written."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -66,3 +67,23 @@ async def test_a_guard_that_is_not_met_undoes_the_transaction(asked_later: bool,
         await tx.do("UPDATE meta SET value = 'ours' WHERE key = 'install'")
     assert seen == ["mine", None]
     assert await value() == "ours"
+
+
+async def test_nobody_gets_past_a_guard_by_going_on_after_it(sqlite_place: Place) -> None:
+    store = await open_store(sqlite_place)
+
+    def refuse(_value: object) -> None:
+        raise NotHeld
+
+    async def goes_on() -> None:
+        async with store.transaction() as tx:
+            await tx.guard(refuse, "SELECT 1")
+            with contextlib.suppress(NotHeld):
+                await tx.value("SELECT 1")
+            await tx.insert(t.meta, [{"key": "install", "value": "mine"}])
+
+    with pytest.raises(NotHeld):
+        await goes_on()
+    async with store.reading() as tx:
+        assert await tx.value("SELECT value FROM meta WHERE key = 'install'") is None
+    await store.close()

@@ -1,12 +1,13 @@
 """Keys pressed from outside through a pseudo-terminal, timed to the last byte of the answer, and what they cost.
 
-The bytes of an answer are stamped when they arrive and fed to the emulated screen afterwards, so that the emulator's
-own work (it is slow) stands in no figure. Wall is moved by whoever else uses the machine; CPU is the program's own.
+The bytes of an answer are stamped when they arrive, by a thread that does nothing else, and fed to the emulated screen by
+another, so that the emulator's own work (it is slow) stands in no figure. Wall is moved by whoever else uses the machine; CPU is the program's own.
 """
 
 import os
 import select
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -43,7 +44,11 @@ class Stopwatch(Terminal):
         env: Mapping[str, str | None] | None = None,
         cwd: Path | None = None,
     ) -> None:
+        # Whoever stamps must not wait for whoever draws: the default lets the latter go on for 5 ms.
+        sys.setswitchinterval(0.0002)
         self._late: deque[tuple[Stamp, bytes]] = deque()
+        self._come = threading.Event()
+        self._question = self._over = False
         self.arrived = 0
         """Bytes so far, those not drawn yet included."""
         self.wanted: Callable[[Terminal], object] | None = None
@@ -56,29 +61,39 @@ class Stopwatch(Terminal):
         master, poll = self._master, select.poll()
         poll.register(master, select.POLLIN)
         poll.register(self._wake_read, select.POLLIN)
-        while True:
-            waiting = self._late or self._emulator.in_frame
-            events = dict(poll.poll(IDLE_S * 1000 if waiting else None))
-            if self._wake_read in events:
-                return
-            if events:
-                try:
-                    data = os.read(master, 65536)
-                except OSError:
-                    data = b""
-                stamp = Stamp(time.perf_counter(), cpu_ms(self.pid))
-                if data:
-                    self.last_output_at = stamp.at
-                    self.arrived += len(data)
-                    self._late.append((stamp, data))
-                    if b"\x1b[?2026$p" not in data and b"\x1b[6n" not in data and b"\x1b[c" not in data:
-                        continue  # a question is answered at once
+        drawing = threading.Thread(target=self._draw_all, name=f"screen {self.pid}", daemon=True)
+        drawing.start()
+        data = b"."
+        while data and self._wake_read not in dict(poll.poll()):
+            try:
+                data = os.read(master, 65536)
+            except OSError:
+                data = b""
+            stamp = Stamp(time.perf_counter(), cpu_ms(self.pid))
+            if data:
+                self.last_output_at = stamp.at
+                self.arrived += len(data)
+                self._late.append((stamp, data))
+            # A question is answered at once.
+            self._question = self._question or any(q in data for q in (b"\x1b[?2026$p", b"\x1b[6n", b"\x1b[c"))
+            self._come.set()
+        self._over = True
+        self._come.set()
+        drawing.join()
+        if not data:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+    def _draw_all(self) -> None:
+        """The drawing thread: the screen as it is once nothing more comes for a moment."""
+        while not self._over:
+            self._come.wait(IDLE_S if self._emulator.in_frame else None)
+            self._come.clear()
+            while not (self._question or self._over) and time.perf_counter() - self.last_output_at < IDLE_S:
+                time.sleep(0.002)
+            self._question = False
             self._draw()
-            if events and not data:
-                with self._changed:
-                    self._ended = True
-                    self._changed.notify_all()
-                return
 
     def _draw(self) -> None:
         answer = b""

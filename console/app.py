@@ -275,14 +275,18 @@ class Console(App[str]):
             await act(key)
 
     def _burst(self, text: str) -> None:
-        scanned = getattr(self.screen, "scanned", None)
-        if scanned is not None:
-            scanned(text)
+        self._tell("scanned", text)
 
     def _say(self, text: str) -> None:
-        say = getattr(self.screen, "say", None)
-        if say is not None:
-            say(text)
+        self._tell("say", text)
+
+    def _tell(self, how: str, text: str) -> None:
+        """Let the screen say something; one that is not drawn yet says it when it is."""
+        tell = getattr(self.screen, how, None)
+        if tell is not None and self.screen.is_mounted:
+            tell(text)
+        elif tell is not None:
+            self.screen.call_later(tell, text)
 
     # -------------------------------------------------------------- work beside the screen
 

@@ -4,6 +4,7 @@ Every window is one walk along an index of `shipment` (`store.queue`), so that a
 orders and with a million. Sub-lists are named conditions; the screen names them, this module says what they mean.
 """
 
+import re
 from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -152,10 +153,23 @@ _LOOKS = f"""SELECT s.id, {DUE}, s.version, s.stage, s.status, s.flags, s.mark, 
 _ITEMS = """SELECT sl.shipment_id, sl.quantity, CASE WHEN ol.sku <> '' THEN ol.sku ELSE ol.name END
     FROM shipment_line sl JOIN order_line ol ON ol.id = sl.order_line_id WHERE sl.shipment_id IN :ids
     ORDER BY ol.order_id, ol.position"""
-_JOINS = """JOIN shop sh ON sh.id = s.shop_id JOIN orders o ON o.id = s.order_id LEFT JOIN buyer b ON b.order_id = o.id
-    LEFT JOIN address a ON a.id = coalesce(s.address_id, o.address_id)
-    LEFT JOIN service sv ON sv.id = s.service_id LEFT JOIN carrier c ON c.id = sv.carrier_id"""
-"""Filters look at these; a list without a filter does without them."""
+_JOINS = {
+    "o": "JOIN orders o ON o.id = s.order_id",
+    "b": "LEFT JOIN buyer b ON b.order_id = s.order_id",
+    "a": "LEFT JOIN address a ON a.id = coalesce(s.address_id, o.address_id)",
+}
+"""What filters look at besides the shipment itself, by its name in a condition; each costs a look-up for every row walked."""
+
+
+def _joins(tests: str) -> str:
+    """The joins that a condition needs, no others."""
+    named = set(_ALIAS.findall(tests))
+    if "a" in named:
+        named.add("o")
+    return " ".join(text for alias, text in _JOINS.items() if alias in named)
+
+
+_ALIAS = re.compile(r"\b([oba])\.")
 
 
 FEW = 2_000
@@ -168,12 +182,17 @@ _NAMED: dict[str, str] = {
         WHERE b.phone_key = :value AND b.phone_key <> ''""",
     "platform_order": """SELECT su.shipment_id FROM orders o JOIN submission su ON su.order_id = o.id
         WHERE o.shop_id IN (SELECT id FROM shop) AND o.platform_order_id = :value""",
-    "sku": """SELECT sl.shipment_id FROM order_line ol JOIN shipment_line sl ON sl.order_line_id = ol.id
-        WHERE ol.sku = :value""",
-    "buyer": "SELECT s.id FROM buyer_words(:value) w JOIN shipment s ON s.order_id = w.rowid",
+    "sku": "SELECT ol.id FROM order_line ol WHERE ol.sku = :value",
+    "buyer": "SELECT rowid FROM buyer_words(:value)",
     "batch": "SELECT bi.shipment_id FROM batch ba JOIN batch_item bi ON bi.batch_id = ba.id WHERE ba.name = :value",
 }
-"""Filter fields that an index finds by themselves, whatever the stage: the shipments that may match."""
+"""Filter fields that an index finds by themselves, whatever the stage: the shipments that may match, or what `_OF` finds
+them by."""
+_OF: dict[str, str] = {
+    "sku": "SELECT sl.shipment_id FROM shipment_line sl WHERE sl.order_line_id IN :met",
+    "buyer": "SELECT s.id FROM shipment s WHERE s.order_id IN :met",
+}
+"""Of what many may match, the index alone is looked at first: that more than a few match is known in a moment."""
 _NUMBERS = {"code", "order", "platform_order", "waybill", "phone"}
 """Filter fields that name one parcel, or a buyer's few."""
 _WORDS = ("order", "platform_order", "waybill", "phone", "buyer")
@@ -186,7 +205,8 @@ def conditions(query: Query) -> tuple[str, str, dict[str, Any]]:
     tests = [clause.removeprefix(" WHERE ")] if clause else []
     if condition := SUBLISTS[query.sublist]:
         tests.append(condition)
-    joins, text = (_JOINS if query.terms else ""), (" AND ".join(tests) or "1 = 1")
+    text = " AND ".join(tests) or "1 = 1"
+    joins = _joins(text)
     if query.ids is not None:
         text = _among(text, "only")
         params["only"] = list(query.ids)
@@ -239,6 +259,8 @@ async def _named(reader: Reads, term: Term) -> set[int] | None:
             if not (wanted := _value(field, value)):
                 continue
             rows = await reader.tuples(f"{_NAMED[field]} LIMIT {FEW + 1}", {"value": wanted})
+            if len(rows) <= FEW and field in _OF:
+                rows = await reader.tuples(_OF[field], {"met": [row[0] for row in rows]})
             found.update(int(row[0]) for row in rows)
             if len(rows) > FEW or len(found) > FEW:
                 return None

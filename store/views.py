@@ -82,9 +82,9 @@ class _Where:
             case "status":
                 return f"s.status = {self._name(value)}"
             case "shop":
-                return f"lower(sh.name) = {self._name(value.lower())}"
+                return self._of_shop("lower(name)", value)
             case "platform":
-                return f"sh.platform = {self._name(value.lower())}"
+                return self._of_shop("platform", value)
             case "country":
                 return f"a.country = {self._name(value.upper())}"
             case "city":
@@ -98,9 +98,9 @@ class _Where:
                 return f"""EXISTS (SELECT 1 FROM shipment_line sl JOIN order_line ol ON ol.id = sl.order_line_id
                     WHERE sl.shipment_id = s.id AND {test})"""
             case "service":
-                return f"lower(sv.code) = {self._name(value.lower())}"
+                return self._by_service("lower(v.code)", value)
             case "carrier":
-                return f"lower(c.name) = {self._name(value.lower())}"
+                return self._by_service("lower(p.name)", value)
             case "order":
                 return f"""EXISTS (SELECT 1 FROM submission su JOIN orders so ON so.id = su.order_id
                     WHERE su.shipment_id = s.id AND so.number = {self._name(value.lstrip("#"))})"""
@@ -149,6 +149,14 @@ class _Where:
                 return f"{pieces} {term.compare} {int(value)}"
             case _:
                 return self._ship_by(term.compare, value)
+
+    def _of_shop(self, what: str, value: str) -> str:
+        """Asked once of the few shops, not of the shop of every row; the sign keeps the walk along the stage."""
+        return f"+s.shop_id IN (SELECT id FROM shop WHERE {what} = {self._name(value.lower())})"
+
+    def _by_service(self, what: str, value: str) -> str:
+        services = "SELECT v.id FROM service v JOIN carrier p ON p.id = v.carrier_id"
+        return f"+s.service_id IN ({services} WHERE {what} = {self._name(value.lower())})"
 
     def _word(self, value: str) -> str:
         exact = self._name(value.lstrip("#"))

@@ -576,7 +576,9 @@ class Orders(Place):
         )
         if answer is None:
             return
-        await self._find(answer["filter"].strip())
+        # The form goes and the rows come in one frame.
+        with self.desk.app.batch_update():
+            await self._find(answer["filter"].strip())
 
     async def _find(self, text: str) -> None:
         """Filter; a number or code that is known exactly shows that shipment, whatever its stage."""

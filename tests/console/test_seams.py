@@ -11,13 +11,18 @@ from typing import Any, cast
 import pytest
 from textual import events
 from textual._xterm_parser import XTermParser
+from textual.screen import Screen
 from textual.widgets import Input
 
 from bench.generate import generate
 from connectors.simulated.launch import Twin
-from console.keys import Key
+from console import window
+from console.keys import Key, Verdict
 from console.places.orders import Orders
+from console.screens.desk import Desk
+from console.screens.dialogs import Read
 from domain.capabilities import Service
+from domain.clock import MINUTE
 from domain.enums import Stage
 from domain.facts import ShopFacts
 from domain.persons import Role
@@ -98,6 +103,43 @@ async def test_an_escape_and_the_key_behind_it_are_two_keys(reviewed: Place) -> 
         assert "[1 Review 600" in d.screen()
 
 
+@pytest.mark.parametrize("way", ["scan", "paste"])
+async def test_a_scan_or_a_paste_into_a_dialog_that_is_not_drawn_yet_is_told_there(reviewed: Place, way: str) -> None:
+    async with console(reviewed) as d:
+        await d.sees("[1 Review 600")
+        d.app.push_screen(Read("Some title", [(("some text", "ask"),)]))
+        assert not d.app.screen.is_mounted
+        if way == "scan":
+            await d.app._follow(Verdict(burst="SF1234567890123"))
+            await d.sees("15 keys at once are a scan")
+        else:
+            await d.app.on_event(events.Paste("SF1234567890123"))
+            await d.sees("A paste of 15 characters is no command")
+
+
+async def test_a_filter_answers_in_one_frame(reviewed: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames: list[tuple[str, str]] = []
+    paint = Screen._compositor_refresh
+    monkeypatch.setattr(window, "AT_ONCE_S", 10.0)
+
+    def painted(screen: Screen[object]) -> None:
+        frames.append((type(screen).__name__, cast(Orders, d.desk.place).filter_text if d.desk.rows.source.total else ""))
+        paint(screen)
+
+    async with console(reviewed) as d:
+        await d.sees("[1 Review 600")
+        await d.press("slash")
+        await d.dialog("Form")
+        await d.type("!code:K000001")
+        await d.pilot.pause()
+        monkeypatch.setattr(Screen, "_compositor_refresh", painted)
+        frames.clear()
+        await d.press("enter")
+        await d.until(lambda: ("Desk", "!code:K000001") in frames, "the rows")
+        monkeypatch.undo()
+    assert [filtered for screen, filtered in frames if screen == "Desk"][0] == "!code:K000001"
+
+
 async def test_what_could_share_a_box_is_kept_for_each_stage(reviewed: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     searched: list[object] = []
     search = views.merge_candidates
@@ -125,10 +167,20 @@ async def test_what_could_share_a_box_is_kept_for_each_stage(reviewed: Place, mo
         await d.until(lambda: searched.count(Stage.REVIEW) == 2, "somebody has")
 
 
-async def test_a_move_inside_the_view_draws_two_rows_and_a_new_minute_all(reviewed: Place) -> None:
+async def test_a_move_inside_the_view_draws_two_rows_and_a_new_minute_all(
+    reviewed: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = Desk._second
+
+    async def nothing(desk: Desk) -> None:
+        """What goes on beside the keys would draw too."""
+
+    monkeypatch.setattr(Desk, "_second", nothing)
+    monkeypatch.setattr(Desk, "_tick", nothing)
     async with console(reviewed) as d:
         await d.sees("[1 Review 600")
         rows = d.desk.rows
+        d.desk._minute = d.app.clock() // MINUTE
         await d.press("down")
         d.screen()
         height = rows.size.height
@@ -140,7 +192,8 @@ async def test_a_move_inside_the_view_draws_two_rows_and_a_new_minute_all(review
         d.screen()
         assert set(rows._kept) == set(range(height))
         d.desk._minute -= 1
-        await d.until(lambda: not rows._kept, "deadlines are told in minutes")
+        await second(d.desk)
+        assert not rows._kept, "deadlines are told in minutes"
 
 
 async def test_what_others_do_moves_neither_cursor_nor_view_nor_marks(reviewed: Place) -> None:

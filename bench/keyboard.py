@@ -1,7 +1,8 @@
 """Keys pressed from outside through a pseudo-terminal, timed to the last byte of the answer, and what they cost.
 
 The bytes of an answer are stamped when they arrive, by a thread that does nothing else, and fed to the emulated screen by
-another, so that the emulator's own work (it is slow) stands in no figure. Wall is moved by whoever else uses the machine; CPU is the program's own.
+another, so that the emulator's own work (it is slow) stands in no figure. Wall is moved by whoever else uses
+the machine; CPU is the program's own.
 """
 
 import os

@@ -123,7 +123,9 @@ async def test_a_filter_answers_in_one_frame(reviewed: Place, monkeypatch: pytes
     monkeypatch.setattr(window, "AT_ONCE_S", 10.0)
 
     def painted(screen: Screen[object]) -> None:
-        frames.append((type(screen).__name__, cast(Orders, d.desk.place).filter_text if d.desk.rows.source.total else ""))
+        frames.append(
+            (type(screen).__name__, cast(Orders, d.desk.place).filter_text if d.desk.rows.source.total else "")
+        )
         paint(screen)
 
     async with console(reviewed) as d:
@@ -137,7 +139,7 @@ async def test_a_filter_answers_in_one_frame(reviewed: Place, monkeypatch: pytes
         await d.press("enter")
         await d.until(lambda: ("Desk", "!code:K000001") in frames, "the rows")
         monkeypatch.undo()
-    assert [filtered for screen, filtered in frames if screen == "Desk"][0] == "!code:K000001"
+    assert next(filtered for screen, filtered in frames if screen == "Desk") == "!code:K000001"
 
 
 async def test_what_could_share_a_box_is_kept_for_each_stage(reviewed: Place, monkeypatch: pytest.MonkeyPatch) -> None:

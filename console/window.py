@@ -62,8 +62,11 @@ class OrderWindow:
 
     # -------------------------------------------------------------- reading
 
-    async def open(self, query: Query, total: int | None) -> None:
-        """Show a list from its first row. `total` as the counters know it, None when only reading it can tell."""
+    async def open(self, query: Query, total: int | None, shown: int = PAGE) -> None:
+        """Show a list from its first row. `total` as the counters know it, None when only reading it can tell.
+
+        `shown`: rows that fit on the screen; a filter finds those first.
+        """
         self.eyes.give_up_search((id(self), self._generation))
         self._generation += 1
         self.query, self.gone, self._ids = query, set(), None
@@ -84,26 +87,26 @@ class OrderWindow:
         self.rows, self.total, self.reading = [], 0, True
         loop = asyncio.get_running_loop()
         arrived: asyncio.Future[None] = loop.create_future()
-        self._task = loop.create_task(self._read_all(self._generation, arrived))
+        self._task = loop.create_task(self._read_all(self._generation, max(1, min(shown, PAGE)), arrived))
         # Rows that come at once are painted once, with the screen that they come to.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(arrived, AT_ONCE_S)
 
-    async def _read_all(self, generation: int, arrived: asyncio.Future[None]) -> None:
-        """A filtered list: its first rows as soon as they are found, then the ids of all of them.
+    async def _read_all(self, generation: int, shown: int, arrived: asyncio.Future[None]) -> None:
+        """A filtered list: a screenful of rows as soon as they are found, the next page, then the ids of all of them.
 
         `arrived` is cancelled once nobody waits any more to paint the first rows.
         """
         query, who = self.query, (id(self), generation)
 
         async def first_rows(reader: Reader) -> list[Line]:
-            return await lists.window(reader, query, PAGE) if generation == self._generation else []
+            return await lists.window(reader, query, shown) if generation == self._generation else []
 
         try:
             first = await self.eyes.search(first_rows, who)
             if generation != self._generation:
                 return
-            self.rows, self.total, self.reading = first, len(first), len(first) == PAGE
+            self.rows, self.total, self.reading = first, len(first), len(first) == shown
             if not arrived.done():
                 arrived.set_result(None)
             elif self.ready is not None:
@@ -114,6 +117,10 @@ class OrderWindow:
             await asyncio.sleep(COUNT_AFTER_S)
             if generation != self._generation:
                 return
+            more = await self.eyes.search(lambda r: lists.window(r, query, PAGE, after=first[-1].key), who)
+            if generation != self._generation:
+                return
+            self.rows, self.total = [*first, *more], len(first) + len(more)
             ids = await self.eyes.search(lambda r: lists.ids_of(r, query), who)
             if generation != self._generation:
                 return

@@ -90,11 +90,12 @@ class _Where:
             case "city":
                 return f"lower(a.city) = {self._name(value.lower())}"
             case "sku":
-                test = (
-                    f"ol.sku LIKE {self._name(_like(value[:-1]) + '%')} ESCAPE '\\'"
-                    if value.endswith("*")
-                    else f"ol.sku = {self._name(value)}"
-                )
+                if not value.endswith("*"):
+                    # Most rows are passed by with a look into the index of SKUs; the lines of the few others are looked at.
+                    return f"""EXISTS (SELECT 1 FROM submission su CROSS JOIN order_line ol CROSS JOIN shipment_line sl
+                        WHERE su.shipment_id = s.id AND ol.order_id = su.order_id AND ol.sku = {self._name(value)}
+                        AND sl.shipment_id = s.id AND sl.order_line_id = ol.id)"""
+                test = f"ol.sku LIKE {self._name(_like(value[:-1]) + '%')} ESCAPE '\\'"
                 return f"""EXISTS (SELECT 1 FROM shipment_line sl JOIN order_line ol ON ol.id = sl.order_line_id
                     WHERE sl.shipment_id = s.id AND {test})"""
             case "service":

@@ -14,7 +14,7 @@ from console.marks import Marks
 from console.panel import detail_lines
 from console.places.place import Place
 from console.widgets.lines import Styled
-from console.window import OrderWindow
+from console.window import PAGE, OrderWindow
 from console.wording import SUBLISTS, age, count
 from domain.enums import Flag, Stage
 from domain.facts import code_of
@@ -137,7 +137,7 @@ class Orders(Place):
         self._window.marks = self.mine
         self._window.same_buyer = self.same_buyer
         self.range_from = None
-        await self._window.open(self.query, self._counted())
+        await self._window.open(self.query, self._counted(), self.desk.rows.size.height or PAGE)
 
     async def _arrived(self) -> None:
         """Rows of a filtered list have come."""

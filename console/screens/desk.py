@@ -123,7 +123,7 @@ class Desk(Screen[None]):
 
     def styles_by_name(self) -> dict[str, Style]:
         """The theme's styles."""
-        return self.rows.styles_by_name
+        return self.rows.palette
 
     async def on_mount(self) -> None:
         """Open the database and the first place; everything heavy comes after the first rows."""

@@ -30,11 +30,17 @@ class Drawn(Widget):
         super().__init__(name=name, id=id)
         self._kept: dict[int, Strip] = {}
         self._kept_for: tuple[Size, int] = (Size(), 0)
+        self._palette: dict[str, Style] | None = None
 
     @property
     def styles_by_name(self) -> dict[str, Style]:
         """The theme's styles."""
         return styles_of(self.app.current_theme, not self.app.no_color)
+
+    @property
+    def palette(self) -> dict[str, Style]:
+        """The styles that the present drawing began with."""
+        return self._palette or self.styles_by_name
 
     def line(self, y: int, width: int) -> Strip:
         """The strip of row `y`, exactly `width` cells."""
@@ -51,11 +57,12 @@ class Drawn(Widget):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The lines of a region, as the compositor asks for them: whatever changed on the screen, all of them."""
-        width = self.size.width
-        if self._kept_for != (drawn_for := (self.size, id(self.styles_by_name))):
+        # Textual works out its size and theme anew at every look: here once for all lines.
+        size, self._palette = self.size, self.styles_by_name
+        if self._kept_for != (drawn_for := (size, id(self._palette))):
             self._kept_for = drawn_for
             self._kept.clear()
-        kept = self._kept
+        kept, width = self._kept, size.width
         strips = []
         for y in range(crop.y, crop.bottom):
             if (strip := kept.get(y)) is None:
@@ -67,7 +74,7 @@ class Drawn(Widget):
 
     def strip(self, pieces: Styled, width: int, ground: str = "text") -> Strip:
         """Pieces as one strip of exactly `width` cells, the rest in the style `ground`."""
-        styles = self.styles_by_name
+        styles = self.palette
         segments: list[Segment] = []
         used = 0
         for text, style in pieces:

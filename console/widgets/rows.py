@@ -113,8 +113,8 @@ class Rows(Drawn):
         return Strip([*row, self._bar(y)], width)
 
     def _bar(self, y: int) -> Segment:
-        total, height = self.source.total, max(1, self.size.height)
-        styles = self.styles_by_name
+        total, height = self.source.total, max(1, self._kept_for[0].height)
+        styles = self.palette
         if total > height:
             size = max(1, height * height // total)
             start = (height - size) * self.top // max(1, total - height)

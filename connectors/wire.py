@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from connectors.contract import Field, Parsed, Poison
-from domain.money import BadAmount, UnknownCurrency
+from domain.money import BadAmount, Money, UnknownCurrency
 from domain.records import Order
 from domain.text import safe
 from domain.words import _
@@ -33,9 +33,15 @@ class BadOrder(ValueError):
 
 def as_text(value: object) -> str:
     """A scalar as text; '' for none, true, false, a list or an object."""
-    if type(value) is str:
-        return value
-    return "" if value is None or isinstance(value, bool | list | dict) else str(value)
+    kind = type(value)
+    if kind is str:
+        return value  # type: ignore[return-value]
+    if kind is int:
+        return str(value)
+    return "" if value is None or isinstance(value, _NO_TEXT) else str(value)
+
+
+_NO_TEXT = (bool, list, dict)
 
 
 def as_number(value: object, what: str, code: str = "bad_amount") -> Decimal:
@@ -44,6 +50,19 @@ def as_number(value: object, what: str, code: str = "bad_amount") -> Decimal:
     if (number := _decimal(words) if len(words) <= 60 else None) is None:
         raise BadOrder(code, _("{what} is not a number: {value}").format(what=what, value=safe(words, 40)))
     return number
+
+
+def as_minor(value: object, currency: str, what: str) -> int:
+    """An amount in minor units of `currency`. Raises as `as_number` does, and what `Money.parse` raises."""
+    words = as_text(value).strip()
+    known = _minor(words, currency) if len(words) <= 60 else None
+    return known if known is not None else Money.parse(as_number(words, what), currency).minor
+
+
+@lru_cache(maxsize=8192)
+def _minor(words: str, currency: str) -> int | None:
+    number = _decimal(words)
+    return None if number is None else Money.parse(number, currency).minor
 
 
 @lru_cache(maxsize=8192)

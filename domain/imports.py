@@ -86,14 +86,31 @@ def defect(order: Order) -> Defect | None:
         if line.platform_line_id in seen:
             return Defect("double_line", _("Two lines carry the same id {id}.").format(id=line.platform_line_id))
         seen.add(line.platform_line_id)
-    amounts = [order.total_minor, order.shipping_minor, *[line.total_minor for line in order.lines]]
-    if min(amounts) <= -(2**53) or max(amounts) >= 2**53:
+        if not -_MOST < line.total_minor < _MOST:
+            return Defect("bad_amount", _("An amount of the order makes no sense."))
+        if (
+            len(line.sku) > LONGEST_KEY
+            or len(line.platform_line_id) > LONGEST_KEY
+            or len(line.platform_product_id) > LONGEST_KEY
+            or len(line.platform_variant_id) > LONGEST_KEY
+        ):
+            return _too_long(order)
+    if not (-_MOST < order.total_minor < _MOST and -_MOST < order.shipping_minor < _MOST):
         return Defect("bad_amount", _("An amount of the order makes no sense."))
-    if max(map(len, _searched_by(order))) > LONGEST_KEY:
-        names = (*_BUYER_KEYS, *(name for _line in order.lines for name in _LINE_KEYS))
-        field = next(name for name, text in zip(names, _searched_by(order), strict=True) if len(text) > LONGEST_KEY)
-        return Defect("too_long", _("The order's {field} is too long to be one.").format(field=field))
+    buyer = order.buyer
+    if max(map(len, (order.number, buyer.first_name, buyer.last_name, buyer.phone, buyer.email))) > LONGEST_KEY:
+        return _too_long(order)
     return None
+
+
+_MOST = 2**53
+"""Minor units that no order costs; what counts in floats is exact below."""
+
+
+def _too_long(order: Order) -> Defect:
+    names = (*_BUYER_KEYS, *(name for _line in order.lines for name in _LINE_KEYS))
+    field = next(name for name, text in zip(names, _searched_by(order), strict=True) if len(text) > LONGEST_KEY)
+    return Defect("too_long", _("The order's {field} is too long to be one.").format(field=field))
 
 
 def _searched_by(order: Order) -> list[str]:

@@ -135,6 +135,11 @@ def _phone_key(phone: str) -> str:
 
 def email_key(email: str) -> str:
     """Normalise an e-mail address for comparison (trimmed, lower case); `""` when it is none or masked."""
+    return _email_key(email) if len(email) <= 320 else _email_key.__wrapped__(email)
+
+
+@lru_cache(maxsize=1024)
+def _email_key(email: str) -> str:
     text = email.strip().lower()
     return text if "@" in text and not is_masked(text) else ""
 
@@ -145,6 +150,6 @@ _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\u3005\u30a0-\u30ff\u3040-\u309f]
 def full_name(first: str, last: str) -> str:
     """A person's name in one text: a Chinese or Japanese one family name first and without a blank."""
     first, last = first.strip(), last.strip()
-    if first and last and _HAN.fullmatch(first) and _HAN.fullmatch(last):
+    if first and last and not first.isascii() and _HAN.fullmatch(first) and _HAN.fullmatch(last):
         return last + first
     return f"{first} {last}".strip()

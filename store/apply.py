@@ -166,14 +166,13 @@ async def add_address(tx: Tx, order_id: int, address: Address, source: str, who:
 
 def address_row(order_id: int, address: Address, source: str, who: str, at: Instant) -> dict[str, Any]:
     """An address version as a row."""
-    return {
-        **structs.asdict(address),
-        "order_id": order_id,
-        "source": source,
-        "fingerprint": address_print(address),
-        "created_at": at,
-        "who": who,
-    }
+    row = structs.asdict(address)
+    row["order_id"] = order_id
+    row["source"] = source
+    row["fingerprint"] = address_print(address)
+    row["created_at"] = at
+    row["who"] = who
+    return row
 
 
 async def _shipments(tx: Tx, decided: Decided) -> None:

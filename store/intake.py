@@ -92,8 +92,10 @@ async def insert_orders(tx: Tx, shop: ShopFacts, incoming: Sequence[Incoming], d
         incoming, order_ids, address_ids, shipment_ids, contacts, reaches, strict=True
     ):
         order = item.order
-        rows["address"].append({"id": address_id, **address_row(order_id, order.address, "platform", "", tx.now)})
-        rows["orders"].append({"id": order_id, **_order_row(shop.id, item, address_id, tx.now)})
+        address = address_row(order_id, order.address, "platform", "", tx.now)
+        address["id"] = address_id
+        rows["address"].append(address)
+        rows["orders"].append(_order_row(order_id, shop.id, item, address_id, tx.now))
         rows["buyer"].append(_buyer_row(order_id, contact_id, order, reach))
         rows["raw"].append({"order_id": order_id, "payload": packed(item.raw), "at": tx.now})
         matched = True
@@ -167,31 +169,31 @@ def _due(order: Order, shop: ShopFacts) -> Instant | None:
     return ship_by(order.deadline, started, shop.settings, shop.zone)
 
 
-def _order_row(shop_id: int, item: Incoming, address_id: int, at: Instant) -> dict[str, Any]:
+def _order_row(order_id: int, shop_id: int, item: Incoming, address_id: int, at: Instant) -> dict[str, Any]:
     order = item.order
-    return {
-        "shop_id": shop_id,
-        "platform_order_id": order.platform_order_id,
-        "address_id": address_id,
-        "imported_at": at,
-        "content_hash": item.content_hash,
-        **_order_values(order),
-    }
+    # One dict that grows: a copy for every part of it adds up over a first import.
+    row = _order_values(order)
+    row["id"] = order_id
+    row["shop_id"] = shop_id
+    row["platform_order_id"] = order.platform_order_id
+    row["address_id"] = address_id
+    row["imported_at"] = at
+    row["content_hash"] = item.content_hash
+    return row
 
 
 def _order_values(order: Order) -> dict[str, Any]:
-    return {
-        "number": order.number,
-        "kind": order.kind.value,
-        "payment": order.payment.value,
-        "currency": order.currency,
-        "total_minor": order.total_minor,
-        "shipping_minor": order.shipping_minor,
-        "shipping_method": order.shipping_method,
-        "pickup_point": order.pickup_point,
-        "created_at": order.created_at,
-        **_status_values(order),
-    }
+    row = _status_values(order)
+    row["number"] = order.number
+    row["kind"] = order.kind.value
+    row["payment"] = order.payment.value
+    row["currency"] = order.currency
+    row["total_minor"] = order.total_minor
+    row["shipping_minor"] = order.shipping_minor
+    row["shipping_method"] = order.shipping_method
+    row["pickup_point"] = order.pickup_point
+    row["created_at"] = order.created_at
+    return row
 
 
 def _status_values(order: Order) -> dict[str, Any]:
@@ -224,14 +226,13 @@ def _buyer_row(order_id: int, contact_id: int | None, order: Order, reach: Reach
 
 
 def _line_row(line_id: int, order_id: int, position: int, line: OrderLine, listing_id: int | None) -> dict[str, Any]:
-    return {
-        "id": line_id,
-        "order_id": order_id,
-        "position": position,
-        "platform_line_id": line.platform_line_id,
-        "listing_id": listing_id,
-        **_line_values(line),
-    }
+    row = _line_values(line)
+    row["id"] = line_id
+    row["order_id"] = order_id
+    row["position"] = position
+    row["platform_line_id"] = line.platform_line_id
+    row["listing_id"] = listing_id
+    return row
 
 
 def _line_values(line: OrderLine) -> dict[str, Any]:

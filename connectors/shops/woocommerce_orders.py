@@ -10,10 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from connectors.contract import Parsed, Poison
-from connectors.wire import BadOrder, Scalar, as_number, as_text, listed, understood
+from connectors.wire import BadOrder, Scalar, as_minor, as_number, as_text, listed, understood
 from domain.clock import Instant, from_datetime, iso
 from domain.enums import OrderKind, OrderStatus, Payment
-from domain.money import Money
 from domain.records import Address, Buyer, Order, OrderLine
 from domain.text import full_name
 from domain.words import _
@@ -52,8 +51,25 @@ _FULFILLED = _("A fulfilled quantity")
 
 # ---------------------------------------------------------------- what travels; PHP gives any scalar for any text
 
-_Party = dict[str, Any] | list[Any] | Scalar
-"""Plugins add fields of any kind to an address; an empty PHP array is [] even where an object belongs."""
+
+class Party(Struct, gc=False):
+    """Who pays, or who gets it. Plugins put values of any kind there."""
+
+    first_name: Any = ""
+    last_name: Any = ""
+    company: Any = ""
+    address_1: Any = ""
+    address_2: Any = ""
+    city: Any = ""
+    state: Any = ""
+    postcode: Any = ""
+    country: Any = ""
+    phone: Any = ""
+    email: Any = ""
+
+
+_Party = Party | list[Any] | Scalar
+"""An empty PHP array is [] even where an object belongs."""
 
 
 class Meta(Struct, gc=False):
@@ -186,6 +202,8 @@ class Row(Struct, frozen=True, gc=False):
 
 def metas(values: Metas) -> list[Meta]:
     """The entries that are such."""
+    if not values:
+        return []
     entries = values.values() if isinstance(values, dict) else values if isinstance(values, list) else ()
     return [entry for entry in entries if isinstance(entry, Meta)]
 
@@ -205,6 +223,8 @@ class Reading(Struct, frozen=True):
 
 def id_of(value: object) -> str:
     """An id as text; 0 means none."""
+    if type(value) is int:
+        return str(value) if value else ""
     text = as_text(value)
     return "" if text == "0" else text
 
@@ -234,37 +254,37 @@ def seconds(text: object) -> int:
     return (instant(text) or 0) // 1000
 
 
-_REACHES = ("first_name", "last_name", "company", "address_1", "address_2", "city", "postcode")
+def _party(value: _Party) -> list[str]:
+    """The fields of `Party`, in its order, as text."""
+    fields = msgspec.structs.astuple(value) if isinstance(value, Party) else _NOBODY
+    return [text if type(text) is str else as_text(text) for text in fields]
 
 
-def _party(value: _Party) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+_NOBODY = ("",) * len(Party.__struct_fields__)
 
 
 def _people(wire: WireOrder) -> tuple[Buyer, Address]:
     """Who bought and where it goes. ROA-32: the phone is the delivery's, else the payer's."""
     shipping, billing = _party(wire.shipping), _party(wire.billing)
-    to = shipping if any(as_text(shipping.get(key)).strip() for key in _REACHES) else billing
-    payer = billing if as_text(billing.get("first_name")) or as_text(billing.get("last_name")) else shipping
-    phone = as_text(shipping.get("phone"))
-    if not phone.strip():
-        phone = as_text(billing.get("phone"))
-        phone = phone if phone.strip() else ""
-    email = as_text(billing.get("email"))
-    values = (as_text(payer.get("first_name")), as_text(payer.get("last_name")), phone, email)
+    first, last, company, line1, line2, city, _state, postcode, *_others = shipping
+    to = shipping if f"{first}{last}{company}{line1}{line2}{city}{postcode}".strip() else billing
+    payer = billing if billing[0] or billing[1] else shipping
+    phone = next((text for text in (shipping[9], billing[9]) if text.strip()), "")
+    first, last, company, line1, line2, city, state, postcode, country, *_others = to
+    values = (payer[0], payer[1], phone, billing[10])
     address = Address(
-        name=full_name(as_text(to.get("first_name")), as_text(to.get("last_name"))),
-        company=as_text(to.get("company")),
-        line1=as_text(to.get("address_1")),
-        line2=as_text(to.get("address_2")),
-        city=as_text(to.get("city")),
-        state=as_text(to.get("state")),
-        postcode=as_text(to.get("postcode")),
-        country=as_text(to.get("country")),
+        name=full_name(first, last),
+        company=company,
+        line1=line1,
+        line2=line2,
+        city=city,
+        state=state,
+        postcode=postcode,
+        country=country,
         phone=phone,
-        email=email,
+        email=billing[10],
     )
-    return Buyer(*values, redacted=any("[deleted]" in value for value in values)), address
+    return Buyer(*values, redacted="[deleted]" in "\n".join(values)), address
 
 
 def _line(
@@ -274,16 +294,15 @@ def _line(
     if not line_id.isdecimal():
         raise BadOrder("malformed_order", _("An order line has no id."))
     quantity = as_number(line.quantity, _QUANTITY, "bad_quantity")
-    net = as_number(as_text(line.total) or "0", _LINE_TOTAL)
+    total = as_minor(as_text(line.total) or "0", currency, _LINE_TOTAL)
     price = bytes(line.price).decode().strip('"')
     if price in {"", "null"}:
-        price = str(net / quantity) if quantity else "0"
+        price = str(as_number(as_text(line.total) or "0", _LINE_TOTAL) / quantity) if quantity else "0"
     as_number(price, _LINE_PRICE)
-    shown = [meta for meta in metas(line.meta_data) if as_text(meta.key)[:1] not in {"", "_"}]
     options = [
         f"{as_text(m.display_key) or as_text(m.key)}: {value}"
-        for m in shown
-        if (value := as_text(m.display_value) or as_text(m.value))
+        for m in metas(line.meta_data)
+        if as_text(m.key)[:1] not in {"", "_"} and (value := as_text(m.display_value) or as_text(m.value))
     ]
     cancelled = min(gone.get(line_id, _NOTHING), quantity) if gone else _NOTHING
     return OrderLine(
@@ -296,7 +315,7 @@ def _line(
         platform_variant_id=id_of(line.variation_id),
         options=html.unescape(", ".join(options)) if options else "",
         unit_price=price,
-        total_minor=Money.parse(net, currency).minor,
+        total_minor=total,
         ships=ships,
         fulfilled=max(_NOTHING, min(sent.get(line_id, _NOTHING), quantity - cancelled)) if sent else _NOTHING,
     )
@@ -327,7 +346,7 @@ def _cancelled(lines: list[_Line], refunds: Sequence[Refund]) -> tuple[dict[str,
 
 def _pickup_point(wire: WireOrder, keys: Sequence[str]) -> str:
     shipping = [meta for line in listed(wire.shipping_lines) for meta in metas(line.meta_data)]
-    for meta in [*shipping, *metas(wire.meta_data)]:
+    for meta in shipping + metas(wire.meta_data):
         if as_text(meta.key).lstrip("_") not in keys:
             continue
         value = meta.value.get("id") if isinstance(meta.value, dict) else meta.value
@@ -348,7 +367,7 @@ def _tracking(wire: WireOrder, key: str, parcels: Sequence[Fulfillment]) -> tupl
             found += [part.strip() for value in many for part in as_text(value).split(",")]
         else:
             found += [as_text(item.get("tracking_number")).strip() for item in many if isinstance(item, dict)]
-    return tuple(dict.fromkeys(number for number in found if number))
+    return tuple(dict.fromkeys(number for number in found if number)) if found else ()
 
 
 def _kind(wire: WireOrder, point: str) -> OrderKind:
@@ -406,7 +425,7 @@ def _order(
         kind=kind,
         payment=Payment.ON_DELIVERY if wire.payment_method == "cod" else _PREPAID,
         currency=currency,
-        total_minor=Money.parse(as_number(wire.total, _AMOUNT), currency).minor,
+        total_minor=as_minor(wire.total, currency, _AMOUNT),
         created_at=created,
         updated_at=instant(wire.date_modified_gmt) or created,
         buyer=buyer,
@@ -415,7 +434,7 @@ def _order(
         paid_at=instant(wire.date_paid_gmt),
         pickup_point=point if kind is _PICKUP_POINT else "",
         shipping_method=", ".join(title for title in titles if title),
-        shipping_minor=Money.parse(as_number(as_text(wire.shipping_total) or "0", _SHIPPING), currency).minor,
+        shipping_minor=as_minor(as_text(wire.shipping_total) or "0", currency, _SHIPPING),
         buyer_note=as_text(wire.customer_note),
         tracking=_tracking(wire, reading.tracking_key, parcels),
         warnings=(*notes, *unclear),

@@ -22,7 +22,6 @@ from domain.facts import ShopFacts
 from domain.imports import Defect, Exclusion, ImportPolicy, admit, defect
 from domain.reconcile import Difference, reconcile
 from domain.records import Order, Product, keepable
-from domain.text import storable
 from domain.words import _
 from pipeline.base import Directory, Pipeline
 from pipeline.steps import step
@@ -293,15 +292,16 @@ async def take_over_chunk(
     counts = Counts()
     if not part:
         return counts
-    known = await intake.known(tx, shop.id, [storable(i.order.platform_order_id) for i in part])
+    # What needs no look into the store is done before the first one: that takes the write lock.
+    kept = [kept_form(item.order) for item in part]
+    known = await intake.known(tx, shop.id, [order.platform_order_id for order, _digest in kept])
     new: list[Incoming] = []
     left_out: list[tuple[str, str, str, str]] = []
     unfit: list[tuple[str, str, str, bytes]] = []
     changed: list[tuple[int, Incoming]] = []
     same: list[str] = []
     touched: list[tuple[int, Instant]] = []
-    for item in part:
-        order, digest = kept_form(item.order)
+    for item, (order, digest) in zip(part, kept, strict=True):
         stored = known.get(order.platform_order_id)
         if stored is not None:
             if order.updated_at < stored.updated_at or digest == stored.content_hash:

@@ -6,11 +6,12 @@ platform's books, read over HTTP, must equal ours.
 """
 
 import asyncio
+import contextlib
 import http.client
 import json
 import uuid
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -283,8 +284,25 @@ class Ground:
                 asked += mine
         if asked:
             await self.command("waybill", asked)
-            while await self.fetch("SELECT 1 AS one FROM effect WHERE state IN ('queued', 'running') LIMIT 1"):
-                await self.workers[id(self.p)].tick_once()
+            async with self._patient():
+                while await self.fetch("SELECT 1 AS one FROM effect WHERE state IN ('queued', 'running') LIMIT 1"):
+                    await self.workers[id(self.p)].tick_once()
+
+    @contextlib.asynccontextmanager
+    async def _patient(self) -> AsyncIterator[None]:
+        """Wait for carriers as long as it takes: a number that is unknown because this machine was slow is no beginning."""
+        changed = []
+        for carrier in self.carrier_ids.values():
+            await self.p.ensure(f"carrier:{carrier}")
+            http = self.p.http_of(f"carrier:{carrier}")
+            assert http is not None
+            changed.append((http, http.timeout_s))
+            http.timeout_s = 60
+        try:
+            yield
+        finally:
+            for http, usual in changed:
+                http.timeout_s = usual
 
     async def _take_over(self, made: Sequence[int]) -> None:
         """Bring these orders in, whatever the cursor says."""

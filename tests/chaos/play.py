@@ -8,6 +8,7 @@ the simulated platform and carrier, read over HTTP, must equal ours.
 import asyncio
 import contextlib
 import json
+import math
 import os
 import random
 import re
@@ -191,7 +192,7 @@ class Chaos:
         self._say("mending: no more faults")
         for twin in (self.shop, self.carrier):
             twin.admin("POST", "faults", {"rate": 0})
-        await self._end(self.consoles)
+        await self._end(self.consoles, again_s=1.0)
         for actor in self.workers:
             if actor.frozen:
                 actor.thaw()
@@ -199,12 +200,18 @@ class Chaos:
         await asyncio.wait(self._watching) if self._watching else None
         await self._end(self.workers)
 
-    async def _end(self, actors: list[Actor]) -> None:
-        """Ask them to end, and wait until they have."""
+    async def _end(self, actors: list[Actor], again_s: float = math.inf) -> None:
+        """Ask them to end, and wait until they have. A person in the middle of a command hears it as the command's end alone
+        and is asked `again_s` later."""
         for actor in actors:
             actor.ask_to_end()
-        until = time.monotonic() + 60
+        asked = time.monotonic()
+        until = asked + 60
         while alive := [a for a in actors if lives(a.pid)]:
+            if time.monotonic() - asked > again_s:
+                asked = time.monotonic()
+                for actor in alive:
+                    actor.ask_to_end()
             if time.monotonic() > until:
                 self.wrong += [f"{a.name} did not end when it was asked to" for a in alive]
                 return

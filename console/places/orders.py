@@ -1,5 +1,6 @@
 """The orders of a stage (or of all): sub-lists, filter, marks, and the command that a key means here."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from console.screens.desk import Desk
 
 _NO_TERMS: tuple[Term, ...] = ()
+ONE_FRAME_S = 0.1
+"""No longer than this is anything painted later to come in one frame."""
 MATES_EVERY_S = 10.0
 """How often it is looked for shipments that could share a box, while others change something."""
 
@@ -576,9 +579,14 @@ class Orders(Place):
         )
         if answer is None:
             return
-        # The form goes and the rows come in one frame.
-        with self.desk.app.batch_update():
-            await self._find(answer["filter"].strip())
+        finding = asyncio.create_task(self._find(answer["filter"].strip()))
+        try:
+            # The form goes and the rows come in one frame; a database that does not answer holds no screen back.
+            with self.desk.app.batch_update():
+                await asyncio.wait({finding}, timeout=ONE_FRAME_S)
+            await finding
+        finally:
+            finding.cancel()
 
     async def _find(self, text: str) -> None:
         """Filter; a number or code that is known exactly shows that shipment, whatever its stage."""

@@ -18,6 +18,7 @@ from bench.generate import generate
 from connectors.simulated.launch import Twin
 from console import window
 from console.keys import Key, Verdict
+from console.places import orders as orders_place
 from console.places.orders import Orders
 from console.screens.desk import Desk
 from console.screens.dialogs import Read
@@ -121,6 +122,7 @@ async def test_a_filter_answers_in_one_frame(reviewed: Place, monkeypatch: pytes
     frames: list[tuple[str, str]] = []
     paint = Screen._compositor_refresh
     monkeypatch.setattr(window, "AT_ONCE_S", 10.0)
+    monkeypatch.setattr(orders_place, "ONE_FRAME_S", 10.0)
 
     def painted(screen: Screen[object]) -> None:
         frames.append(
@@ -140,6 +142,29 @@ async def test_a_filter_answers_in_one_frame(reviewed: Place, monkeypatch: pytes
         await d.until(lambda: ("Desk", "!code:K000001") in frames, "the rows")
         monkeypatch.undo()
     assert next(filtered for screen, filtered in frames if screen == "Desk") == "!code:K000001"
+
+
+async def test_a_filter_that_is_not_answered_does_not_hold_the_screen_back(
+    reviewed: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = asyncio.Event()
+
+    async def waits(*_what: object) -> list[int]:
+        await go.wait()
+        return []
+
+    async with console(reviewed) as d:
+        await d.sees("[1 Review 600")
+        await d.press("slash")
+        await d.dialog("Form")
+        await d.type("nobody")
+        await d.pilot.pause()
+        monkeypatch.setattr(views, "find_ids", waits)
+        await d.press("enter")
+        await d.closed()
+        await d.until(lambda: d.app._batch_count == 0, "painting goes on")
+        go.set()
+        await d.sees("Nothing matches")
 
 
 async def test_what_could_share_a_box_is_kept_for_each_stage(reviewed: Place, monkeypatch: pytest.MonkeyPatch) -> None:

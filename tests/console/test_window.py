@@ -289,6 +289,29 @@ async def test_a_filtered_list_arrives_beside_the_screen(
         assert len(window.rows) <= KEEP
 
 
+async def test_the_page_behind_the_first_screenful_is_there_before_all_is_counted(
+    window: OrderWindow, here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = list(await lists.ids_of(window.eyes.quick, POLAND))
+    begun, go, ids_of = threading.Event(), threading.Event(), lists.ids_of
+
+    async def counts(reader: Reader, query: Query) -> Any:
+        begun.set()
+        go.wait(20)
+        return await ids_of(reader, query)
+
+    monkeypatch.setattr("console.window.AT_ONCE_S", 20.0)
+    monkeypatch.setattr(lists, "ids_of", counts)
+    try:
+        await window.open(POLAND, None, HEIGHT)
+        assert (window.total, window.reading) == (HEIGHT, True)
+        assert await asyncio.to_thread(begun.wait, 20)
+        assert (window.total, window.reading) == (HEIGHT + PAGE, True)
+        assert ids_at_hand(window, 0, HEIGHT + PAGE - 1) == wanted[: HEIGHT + PAGE]
+    finally:
+        go.set()
+
+
 async def test_a_filter_that_matches_little_or_nothing_says_so(
     window: OrderWindow, here: Place, first_rows: list[int]
 ) -> None:

@@ -254,6 +254,31 @@ async def test_all_orders_are_walked_by_their_number_newest_first(reader: Reader
 # ------------------------------------------------------------------ whole lists
 
 
+async def test_a_sku_finds_the_boxes_that_hold_it_whichever_of_their_orders_it_is_of(
+    reader: Reader, books: Books
+) -> None:
+    one, other = await books.goods(), await books.goods()
+    merged, emptied, divided = await books.order(one), await books.order(other), await books.order(one, other)
+    async with books.p.store.transaction() as tx:
+        added = await tx.value("SELECT order_id FROM shipment WHERE id = :e", e=emptied)
+        await tx.insert(t.submission, [{"shipment_id": merged, "order_id": added}])
+        await tx.do("UPDATE shipment_line SET shipment_id = :m WHERE shipment_id = :e", m=merged, e=emptied)
+        await tx.do(
+            """DELETE FROM shipment_line WHERE shipment_id = :d
+               AND order_line_id IN (SELECT id FROM order_line WHERE sku = :other)""",
+            d=divided,
+            other=other,
+        )
+
+    async def found(sku: str, *, negated: bool = False) -> set[int]:
+        query = Query((Stage.REVIEW,), terms=(Term("sku", (sku,), negated=negated),))
+        return {merged, emptied, divided} & set(await lists.ids_of(reader, query))
+
+    assert await found(one) == {merged, divided}
+    assert await found(other) == {merged}, "the piece of another order in the box, not the one that was taken out"
+    assert await found(other, negated=True) == {emptied, divided}
+
+
 async def test_what_is_said_of_a_whole_list_is_what_looking_at_every_row_says(reader: Reader, rows: list[Row]) -> None:
     versions = {r["id"]: r["version"] for r in rows}
     everybody = [r["id"] for r in rows]

@@ -30,6 +30,7 @@ from console import styles
 from console.actions import keymap, only_looks
 from console.config import Config
 from console.eyes import Eyes, Wake
+from console.hearing import Hearing, listening_driver
 from console.keeper import Keeper
 from console.keys import WINDOW_S, Gate, Key, Verdict, named
 from console.writer import Writer
@@ -39,19 +40,6 @@ from domain.words import _
 from store.place import Place
 
 T = TypeVar("T")
-
-
-def counting_driver(base: type[Driver], app_box: "list[Console]") -> type[Driver]:
-    """A driver that notes each key the moment it is read, so that the gate knows of keys that still wait in the queue."""
-
-    class CountingDriver(base):  # type: ignore[misc, valid-type]
-        def process_message(self, message: Any) -> None:
-            """Runs in the input thread."""
-            if isinstance(message, events.Key) and app_box:
-                app_box[0].keys_read += 1
-            super().process_message(message)
-
-    return CountingDriver
 
 
 class Joined(events.Key):
@@ -100,15 +88,13 @@ class Console(App[str]):
         window_s: float = WINDOW_S,
     ) -> None:
         escapes_apart()
-        box: list[Console] = []
-        super().__init__(driver_class=None if _headless() else counting_driver(self.get_driver_class(), box))
-        box.append(self)
+        super().__init__(driver_class=None if _headless() else listening_driver(self.get_driver_class()))
         self.place, self.config, self.clock = place, config, clock
         self.person: Operator | None = None
         self.person_wanted = person or config.operator
         self.keymap = keymap(config.keys)
         self.gate = Gate(self._looks, window_s)
-        self.keys_read = 0
+        self.hearing = Hearing(window_s)
         self._pass_over = False
         """The next key belongs to an Escape that was passed over."""
         self._keys_seen = 0
@@ -251,7 +237,7 @@ class Console(App[str]):
         pending = self.gate.pending
         if pending is None or self.ends:
             return
-        if self.keys_read > self._keys_seen or self._input_waits():
+        if self._input_waits():
             self.set_timer(0.005, self._due)
             return
         verdict = self.gate.due(time.monotonic())
@@ -261,12 +247,12 @@ class Console(App[str]):
             self.set_timer(0.005, self._due)
 
     def _input_waits(self) -> bool:
-        if self.is_headless:
-            return False
-        try:
-            return bool(select.select([0], [], [], 0)[0])
-        except (OSError, ValueError):
-            return False
+        """Is there a key we have not seen? Asked in the order in which a key goes: the terminal, the ear, the queue."""
+        waits = False
+        if not self.is_headless:
+            with contextlib.suppress(OSError, ValueError):
+                waits = bool(select.select([0], [], [], 0)[0])
+        return waits or self.hearing.reading or self.hearing.keys_read > self._keys_seen
 
     async def _act(self, key: Key) -> None:
         act = getattr(self.screen, "act", None)

@@ -605,6 +605,10 @@ class Terminal:
             longest, before = max(longest, time.monotonic() - before), time.monotonic()
         return longest
 
+    def pause(self, seconds: float) -> None:
+        """Keep the hands off the keys, as part of the rhythm in which they are pressed."""
+        time.sleep(seconds)
+
     def press(self, *names: str, gap_s: float = PRESS_GAP_S) -> None:
         """Press keys one after the other, `gap_s` seconds apart (longer after Esc); see `key_bytes` for names."""
         for name in names:

@@ -1,11 +1,13 @@
 """A scanner, an input method and a paste on every screen of the real console: nothing is changed by them."""
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from connectors.simulated.launch import Twin
+from console.keys import WINDOW_S
 from pipeline.base import Pipeline
 from pipeline.commands import run
 from pipeline.worker import Worker, sync_now
@@ -111,7 +113,8 @@ def test_a_scan_a_badge_and_an_input_method_change_nothing_on_any_screen(
                 pause = t.type(burst.replace("\r", "\n"), gap_s=0.012)
                 t.wait_quiet(0.05)
                 if pause > STALL_S:
-                    # It was we who stood still, and what pauses so long is no scan: it may have acted.
+                    # It was we who stood still, and what pauses so long is no scan: it may have acted, or still act.
+                    t.wait_quiet(1.0)
                     before = books(floor)
                 assert books(floor) == before, f"{name}: {burst!r} changed something; {t.text}"
             t.press("esc", "esc")
@@ -125,3 +128,24 @@ def _open(t: Terminal, keys: tuple[str, ...], shown: str) -> None:
         t.wait_for(shown)
     else:
         t.wait_quiet(0.05)
+
+
+@pytest.mark.parametrize(("before_it", "behind_it"), [("n", "nn"), ("nU", ":nn"), ("nnn", "n")])
+def test_a_scan_is_no_command_where_the_console_stood_still_within_it(
+    floor: ShopFloor, before_it: str, behind_it: str
+) -> None:
+    before = books(floor)
+    with floor.console(24, 120) as t:
+        t.wait_for("anna @", 20)
+        t.press("1")
+        t.wait_for("[1 Review")
+        t.wait_quiet(0.15)
+        pause = t.type(before_it)
+        t.pause(0.008)
+        t.signal(signal.SIGSTOP)
+        pause = max(pause, t.type(behind_it))
+        t.pause(3 * WINDOW_S)
+        t.signal(signal.SIGCONT)
+        t.wait_for("is no command")
+        t.wait_quiet(0.3)
+        assert pause > STALL_S or books(floor) == before, t.text

@@ -17,7 +17,7 @@ from domain.words import _
 from pipeline.base import Pipeline, load_settings
 from pipeline.commands import before_of, context_for
 from pipeline.effects import Handler, Job, Outcome, Settled
-from pipeline.sync import policy_of, take_over_chunk
+from pipeline.sync import arrivals, policy_of, take_over_chunk
 from store import accounts, batches, submissions
 from store.apply import apply
 from store.batches import ItemResult
@@ -241,7 +241,7 @@ class CheckHandler:
             for i in s.outcome.items
             if isinstance(i, Parsed)
         }
-        await take_over_chunk(p, tx, shop, policy, list(parsed.values()), force=True)
+        await take_over_chunk(p, tx, shop, arrivals(shop, policy, list(parsed.values()), force=True))
         directory = await p.directory(tx)
         ids = [s.job.effect.shipment_id or 0 for s in answered]
         facts = await load_facts(tx, ids, directory.shops, directory.services, default_warehouse=directory.warehouse_id)

@@ -9,6 +9,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Sequence
+from functools import cached_property
 
 import msgspec
 from msgspec import Struct
@@ -28,7 +29,7 @@ from pipeline.steps import step
 from store import accounts, catalogue, intake, leases, quarantined, shops, submissions
 from store.apply import add_events, apply, raise_lines
 from store.database import Tx, chunks
-from store.intake import Incoming
+from store.intake import Draft, Incoming
 from store.shipments import load_facts, shipments_of_orders
 
 log = logging.getLogger("shipdeck.sync")
@@ -185,13 +186,13 @@ class OrderSync:
             await self._learn_products(shop, policy, connector, [p.order for p in parsed])
         position = 0
         while position < len(parsed) or (cursor is not None and not parsed):
-            part = parsed[position : position + self._chunk]
+            part = arrivals(shop, policy, parsed[position : position + self._chunk], first_import=first_import)
             position += len(part)
             started = time.perf_counter()
 
-            async def work(tx: Tx, part: Sequence[Parsed] = part, last: bool = position == len(parsed)) -> Counts:
+            async def work(tx: Tx, part: Sequence[Arrival] = part, last: bool = position == len(parsed)) -> Counts:
                 await self.check_lease(tx)
-                counts = await take_over_chunk(self.p, tx, shop, policy, part, first_import=first_import)
+                counts = await take_over_chunk(self.p, tx, shop, part)
                 if last and cursor is not None:
                     moved = {"cursor": cursor, "seen": self.counts.seen}
                     await accounts.update_task(tx, f"shop:{self.shop_id}", "orders", moved)
@@ -278,55 +279,78 @@ def _newest_first_wins(items: Sequence[Parsed]) -> list[Parsed]:
     return list(best.values())
 
 
-async def take_over_chunk(
-    p: Pipeline,
-    tx: Tx,
-    shop: ShopFacts,
-    policy: ImportPolicy,
-    part: Sequence[Parsed],
-    *,
-    first_import: bool = False,
-    force: bool = False,
-) -> Counts:
-    """Take a few orders over in the caller's transaction. `force`: the person asked for exactly these, whatever their age."""
+class Arrival:
+    """An order on its way in, and what can be said of it without a look into the store.
+
+    `force`: a person asked for exactly this one, whatever its age.
+    """
+
+    def __init__(self, shop: ShopFacts, policy: ImportPolicy, item: Parsed, *, first_import: bool, force: bool) -> None:
+        order, digest = kept_form(item.order)
+        open_before = first_import and order.created_at < policy.connected_at
+        self.item = Incoming(order, item.raw, digest, first_import=open_before)
+        self._shop, self._policy, self._force = shop, policy, force
+
+    @cached_property
+    def verdict(self) -> Exclusion | Defect | Draft:
+        """Why it is left out, or what is to be written where it is not known yet."""
+        found = admit(self.item.order, self._policy)
+        forced = self._force and isinstance(found, Exclusion) and found.reason == "older_than_window"
+        if found is not None and not forced:
+            return found
+        return intake.draft(self._shop, self.item, writes_delivery(self._shop))
+
+
+def arrivals(
+    shop: ShopFacts, policy: ImportPolicy, part: Sequence[Parsed], *, first_import: bool = False, force: bool = False
+) -> list[Arrival]:
+    """Orders made ready for `take_over_chunk`: nobody has to wait for the store's lock meanwhile."""
+    made = [Arrival(shop, policy, item, first_import=first_import, force=force) for item in part]
+    if first_import:
+        # Hardly one is known already, so that each of them will be asked for its rows.
+        for one in made:
+            _ = one.verdict
+    return made
+
+
+async def take_over_chunk(p: Pipeline, tx: Tx, shop: ShopFacts, arrived: Sequence[Arrival]) -> Counts:
+    """Take a few orders over in the caller's transaction."""
     counts = Counts()
-    if not part:
+    if not arrived:
         return counts
-    # What needs no look into the store is done before the first one: that takes the write lock.
-    kept = [kept_form(item.order) for item in part]
-    known = await intake.known(tx, shop.id, [order.platform_order_id for order, _digest in kept])
-    new: list[Incoming] = []
+    known = await intake.known(tx, shop.id, [a.item.order.platform_order_id for a in arrived])
+    new: list[Draft] = []
     left_out: list[tuple[str, str, str, str]] = []
     unfit: list[tuple[str, str, str, bytes]] = []
     changed: list[tuple[int, Incoming]] = []
     same: list[str] = []
     touched: list[tuple[int, Instant]] = []
-    for item, (order, digest) in zip(part, kept, strict=True):
+    for one in arrived:
+        item, order = one.item, one.item.order
         stored = known.get(order.platform_order_id)
         if stored is not None:
-            if order.updated_at < stored.updated_at or digest == stored.content_hash:
+            if order.updated_at < stored.updated_at or item.content_hash == stored.content_hash:
                 # An older version never overwrites a newer one; an equal one changes nothing but its time.
                 counts.unchanged += 1
-                if digest == stored.content_hash:
+                if item.content_hash == stored.content_hash:
                     same.append(order.platform_order_id)
                     if order.updated_at > stored.updated_at:
                         touched.append((stored.id, order.updated_at))
                 continue
-            changed.append((stored.id, Incoming(order, item.raw, digest)))
+            changed.append((stored.id, item))
             continue
-        verdict = admit(order, policy)
-        if isinstance(verdict, Exclusion) and not (force and verdict.reason == "older_than_window"):
+        verdict = one.verdict
+        if isinstance(verdict, Exclusion):
             left_out.append((order.platform_order_id, order.number, verdict.reason, verdict.detail))
         elif isinstance(verdict, Defect):
             unfit.append((order.platform_order_id, verdict.code, verdict.message, item.raw))
         else:
-            open_before = first_import and order.created_at < policy.connected_at
-            new.append(Incoming(order, item.raw, digest, first_import=open_before))
+            new.append(verdict)
     await intake.touch_unchanged(tx, touched)
     if same:
         await intake.solve(tx, shop.id, same)
     if new:
-        await intake.insert_orders(tx, shop, new, writes_delivery(shop))
+        await intake.insert_orders(tx, shop, new)
     if left_out:
         await intake.exclude(tx, shop.id, left_out)
     if unfit:

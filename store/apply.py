@@ -7,7 +7,6 @@ from typing import Any
 from msgspec import Struct, structs
 
 from domain.change import Change
-from domain.clock import Instant
 from domain.enums import EffectState, Flag, Op, Stage, Status
 from domain.facts import CustomsFacts, ShipmentFacts, address_print
 from domain.reconcile import Difference, reconcile
@@ -161,16 +160,15 @@ async def _found_by(tx: Tx, order_id: int, address: Address) -> None:
 
 async def add_address(tx: Tx, order_id: int, address: Address, source: str, who: str) -> int:
     """Keep one version of an address; returns its id."""
-    return await tx.add(t.address, address_row(order_id, keepable(address)[0], source, who, tx.now))
+    row = address_row(keepable(address)[0], source, who)
+    return await tx.add(t.address, {**row, "order_id": order_id, "created_at": tx.now})
 
 
-def address_row(order_id: int, address: Address, source: str, who: str, at: Instant) -> dict[str, Any]:
-    """An address version as a row."""
+def address_row(address: Address, source: str, who: str) -> dict[str, Any]:
+    """An address version as a row, its order and its moment left open."""
     row = structs.asdict(address)
-    row["order_id"] = order_id
     row["source"] = source
     row["fingerprint"] = address_print(address)
-    row["created_at"] = at
     row["who"] = who
     return row
 

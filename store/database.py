@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
+from aiosqlite import Connection as Driver
 from sqlalchemy import URL, Table, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -220,6 +221,7 @@ class Store:
         self.dialect = place.dialect
         self._checkpoints = checkpoints
         self._lock = asyncio.Lock()
+        self._writer: Driver | None = None
         if place.file:
             private_file(place.file)
             # Not as a text: `?` and `%` in a path would have a meaning there.
@@ -276,7 +278,7 @@ class Store:
     async def transaction(self) -> AsyncIterator[Tx]:
         """A write transaction: commits when the block ends, rolls back when it raises."""
         if self.dialect == "sqlite":
-            async with self._lock, self._write.connect() as connection, Lane(await driver(connection), "write") as lane:
+            async with self._lock, Lane(await self._writing(), "write") as lane:
                 yield _SqliteTx(lane, self.clock)
         else:
             async with self._write.begin() as connection:
@@ -284,6 +286,13 @@ class Store:
                 yield tx
                 if tx.touched:
                     await tx.notify("changed")
+
+    async def _writing(self) -> Driver:
+        """The one writing connection of SQLite. SQLAlchemy takes longer to hand it over than a small transaction does."""
+        if self._writer is None:
+            async with self._write.connect() as connection:
+                self._writer = await driver(connection)
+        return self._writer
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Tx]:
@@ -333,6 +342,7 @@ class Store:
 
     async def close(self) -> None:
         """Give every connection back."""
+        self._writer = None
         await self._write.dispose()
         if self._read is not self._write:
             await self._read.dispose()

@@ -12,8 +12,8 @@ from domain.clock import Instant
 from domain.enums import DEAD_ORDER, Flag, OrderKind, OrderStatus, Payment, Stage, Status
 from domain.facts import ShopFacts, address_print
 from domain.money import Money
-from domain.order_types import order_types, type_of
-from domain.reconcile import Difference, born
+from domain.order_types import OrderType, order_types, type_of
+from domain.reconcile import Birth, Difference, born
 from domain.records import Address, Order, OrderLine
 from domain.results import Refused
 from domain.search import words_of
@@ -68,93 +68,135 @@ async def known(tx: Tx, shop_id: int, platform_ids: Sequence[str]) -> dict[str, 
 # ------------------------------------------------------------------ new orders
 
 
-async def insert_orders(tx: Tx, shop: ShopFacts, incoming: Sequence[Incoming], delivery_comment: bool) -> None:
+class Draft(Struct, frozen=True, gc=False):
+    """A new order as rows, made without a look into the store: they lack ids, moments, contact and listings.
+
+    A draft becomes one order: its rows are completed where they are written.
+    """
+
+    order: Order
+    first_import: bool
+    row: dict[str, Any]
+    buyer: dict[str, Any]
+    address: dict[str, Any]
+    lines: list[dict[str, Any]]
+    to_ship: list[int]
+    """Pieces of each line that a shipment is to carry."""
+    notes: list[dict[str, Any]]
+    payload: bytes
+    reach: Reach
+    shipment: dict[str, Any]
+    kind: OrderType | None
+
+
+def draft(shop: ShopFacts, item: Incoming, delivery_comment: bool) -> Draft:
+    """What is known of a new order before the store is asked."""
+    order = item.order
+    reach = _reach(order)
+    types = order_types(shop.settings.order_types)
+    row = _order_values(order)
+    row["shop_id"] = shop.id
+    row["platform_order_id"] = order.platform_order_id
+    row["content_hash"] = item.content_hash
+    return Draft(
+        order,
+        item.first_import,
+        row,
+        _buyer_values(order, reach),
+        address_row(order.address, "platform", ""),
+        [_line_row(position, line) for position, line in enumerate(order.lines)],
+        [
+            max(0, int(ln.quantity - min(ln.cancelled, ln.quantity) - ln.fulfilled)) if ln.ships else 0
+            for ln in order.lines
+        ],
+        _notes(order, delivery_comment),
+        packed(item.raw),
+        reach,
+        {"shop_id": shop.id, "ship_by": _due(order, shop)},
+        # A setting that an earlier version took and this one does not is no reason to keep an order out.
+        None if isinstance(types, Refused) else type_of(order, types),
+    )
+
+
+async def insert_orders(tx: Tx, shop: ShopFacts, drafts: Sequence[Draft]) -> None:
     """Write new orders with buyer, address, lines, notes, raw payload, shipment, submission and event, in bulk."""
-    if not incoming:
+    if not drafts:
         return
-    count = len(incoming)
+    count = len(drafts)
     order_ids, all_line_ids, address_ids, shipment_ids, contact_ids = await tx.next_ids(
-        orders=count, order_line=sum(len(i.order.lines) for i in incoming), address=count, shipment=count, contact=count
+        orders=count, order_line=sum(len(d.lines) for d in drafts), address=count, shipment=count, contact=count
     )
     line_ids = iter(all_line_ids)
-    lines = [ln for i in incoming for ln in i.order.lines]
-    reaches = [_reach(i.order) for i in incoming]
-    listed, met = await tx.each(listings_asked(shop.id, wanted_listings(lines)), _contacts_asked(reaches))
+    lines = [ln for d in drafts for ln in d.order.lines]
+    listed, met = await tx.each(
+        listings_asked(shop.id, wanted_listings(lines)), _contacts_asked([d.reach for d in drafts])
+    )
     listing_of = listings_told(listed) | await _orphans(tx, shop.id, lines)
-    contacts = await _contacts(tx, [i.order for i in incoming], reaches, _contacts_told(met), contact_ids)
-    types = order_types(shop.settings.order_types)
-
-    rows: dict[str, list[dict[str, Any]]] = {
-        name: [] for name in ("orders", "line", "buyer", "address", "raw", "shipment", "sline", "sub", "note")
-    }
+    contacts = await _contacts(tx, [(d.order, d.reach) for d in drafts], _contacts_told(met), contact_ids)
+    shipped_lines: list[dict[str, Any]] = []
     events = []
-    for item, order_id, address_id, shipment_id, contact_id, reach in zip(
-        incoming, order_ids, address_ids, shipment_ids, contacts, reaches, strict=True
+    for d, order_id, address_id, shipment_id, contact_id in zip(
+        drafts, order_ids, address_ids, shipment_ids, contacts, strict=True
     ):
-        order = item.order
-        address = address_row(order_id, order.address, "platform", "", tx.now)
-        address["id"] = address_id
-        rows["address"].append(address)
-        rows["orders"].append(_order_row(order_id, shop.id, item, address_id, tx.now))
-        rows["buyer"].append(_buyer_row(order_id, contact_id, order, reach))
-        rows["raw"].append({"order_id": order_id, "payload": packed(item.raw), "at": tx.now})
-        matched = True
-        shipped_lines: list[dict[str, Any]] = []
-        for position, line in enumerate(order.lines):
-            line_id = next(line_ids)
+        d.row["id"] = d.buyer["order_id"] = d.address["order_id"] = d.shipment["order_id"] = order_id
+        d.row["address_id"] = d.address["id"] = address_id
+        d.row["imported_at"] = d.address["created_at"] = tx.now
+        d.buyer["contact_id"] = contact_id
+        for note in d.notes:
+            note["order_id"], note["at"] = order_id, tx.now
+        matched, ships = True, False
+        for row, line, pieces in zip(d.lines, d.order.lines, d.to_ship, strict=True):
+            row["id"] = line_id = next(line_ids)
+            row["order_id"] = order_id
             listing_id = listing_of.get(line_key(line)) or listing_of.get(("", _orphan(line)))
+            row["listing_id"] = listing_id
             matched = matched and (listing_id is not None or not line.ships)
-            rows["line"].append(_line_row(line_id, order_id, position, line, listing_id))
-            left = max(0, int(line.quantity - min(line.cancelled, line.quantity) - line.fulfilled))
-            if line.ships and left:
-                shipped_lines.append({"shipment_id": shipment_id, "order_line_id": line_id, "quantity": left})
-        payable = _payable(order)
-        # A setting that an earlier version took and this one does not is no reason to keep an order out.
-        kind = None if isinstance(types, Refused) else type_of(order, types)
-        birth = born(
-            order.status,
-            virtual=order.kind is OrderKind.VIRTUAL or not shipped_lines,
-            payable=payable,
-            after_sale=order.after_sale,
-            note=bool(order.buyer_note.strip()),
-            matched=matched,
-            first_import=item.first_import,
-            settings=shop.settings,
-            first=kind.stage if kind else Stage.REVIEW,
-        )
-        waits = kind if birth.stage < Stage.SHIPPED else None
-        rows["sline"].extend(shipped_lines)
-        rows["shipment"].append(
-            {
-                "id": shipment_id,
-                "shop_id": shop.id,
-                "order_id": order_id,
-                "stage": int(birth.stage),
-                "status": birth.status.value,
-                "flags": int(birth.flags),
-                "hold_reason": waits.hold if waits else "",
-                "mark": waits.flag if waits else 0,
-                "ship_by": _due(order, shop),
-                "created_at": tx.now,
-                "changed_at": tx.now,
-            }
-        )
-        rows["sub"].append({"shipment_id": shipment_id, "order_id": order_id})
-        rows["note"].extend(_notes(order_id, order, delivery_comment, tx.now))
-        warned = {"warnings": list(order.warnings)} if order.warnings else {}
-        typed = {"order_type": kind.name} if kind else {}
+            if pieces:
+                ships = True
+                shipped_lines.append({"shipment_id": shipment_id, "order_line_id": line_id, "quantity": pieces})
+        birth = _birth(d, shop, matched, ships)
+        waits = d.kind if birth.stage < Stage.SHIPPED else None
+        d.shipment["id"] = shipment_id
+        d.shipment["stage"] = int(birth.stage)
+        d.shipment["status"] = birth.status.value
+        d.shipment["flags"] = int(birth.flags)
+        d.shipment["hold_reason"] = waits.hold if waits else ""
+        d.shipment["mark"] = waits.flag if waits else 0
+        d.shipment["created_at"] = d.shipment["changed_at"] = tx.now
+        warned = {"warnings": list(d.order.warnings)} if d.order.warnings else {}
+        typed = {"order_type": d.kind.name} if d.kind else {}
         events.append((shipment_id, order_id, birth.event, {**warned, **typed}))
-    await tx.insert(t.address, rows["address"])
-    await tx.insert(t.orders, rows["orders"])
-    await tx.insert(t.order_line, rows["line"])
-    await tx.insert(t.buyer, rows["buyer"])
-    await tx.insert(t.raw_order, rows["raw"])
-    await tx.insert(t.shipment, rows["shipment"])
-    await tx.insert(t.shipment_line, rows["sline"])
-    await tx.insert(t.submission, rows["sub"])
-    await tx.insert(t.note, rows["note"])
+    await tx.insert(t.address, [d.address for d in drafts])
+    await tx.insert(t.orders, [d.row for d in drafts])
+    await tx.insert(t.order_line, [row for d in drafts for row in d.lines])
+    await tx.insert(t.buyer, [d.buyer for d in drafts])
+    await tx.insert(
+        t.raw_order,
+        [{"order_id": i, "payload": d.payload, "at": tx.now} for i, d in zip(order_ids, drafts, strict=True)],
+    )
+    await tx.insert(t.shipment, [d.shipment for d in drafts])
+    await tx.insert(t.shipment_line, shipped_lines)
+    await tx.insert(
+        t.submission, [{"shipment_id": s, "order_id": i} for s, i in zip(shipment_ids, order_ids, strict=True)]
+    )
+    await tx.insert(t.note, [note for d in drafts for note in d.notes])
     await add_events(tx, events, "")
-    await _forget(tx, shop.id, [i.order.platform_order_id for i in incoming])
+    await _forget(tx, shop.id, [d.order.platform_order_id for d in drafts])
+
+
+def _birth(d: Draft, shop: ShopFacts, matched: bool, ships: bool) -> Birth:
+    order = d.order
+    return born(
+        order.status,
+        virtual=order.kind is OrderKind.VIRTUAL or not ships,
+        payable=_payable(order),
+        after_sale=order.after_sale,
+        note=bool(order.buyer_note.strip()),
+        matched=matched,
+        first_import=d.first_import,
+        settings=shop.settings,
+        first=d.kind.stage if d.kind else Stage.REVIEW,
+    )
 
 
 _WAITS = frozenset({OrderStatus.UNPAID, OrderStatus.ON_HOLD, OrderStatus.FAILED})
@@ -167,19 +209,6 @@ def _payable(order: Order) -> bool:
 def _due(order: Order, shop: ShopFacts) -> Instant | None:
     started = order.paid_at if order.payment is Payment.PREPAID else order.paid_at or order.created_at
     return ship_by(order.deadline, started, shop.settings, shop.zone)
-
-
-def _order_row(order_id: int, shop_id: int, item: Incoming, address_id: int, at: Instant) -> dict[str, Any]:
-    order = item.order
-    # One dict that grows: a copy for every part of it adds up over a first import.
-    row = _order_values(order)
-    row["id"] = order_id
-    row["shop_id"] = shop_id
-    row["platform_order_id"] = order.platform_order_id
-    row["address_id"] = address_id
-    row["imported_at"] = at
-    row["content_hash"] = item.content_hash
-    return row
 
 
 def _order_values(order: Order) -> dict[str, Any]:
@@ -209,11 +238,9 @@ def _status_values(order: Order) -> dict[str, Any]:
     }
 
 
-def _buyer_row(order_id: int, contact_id: int | None, order: Order, reach: Reach) -> dict[str, Any]:
+def _buyer_values(order: Order, reach: Reach) -> dict[str, Any]:
     b = order.buyer
     return {
-        "order_id": order_id,
-        "contact_id": contact_id,
         "first_name": b.first_name,
         "last_name": b.last_name,
         "phone": b.phone,
@@ -225,13 +252,10 @@ def _buyer_row(order_id: int, contact_id: int | None, order: Order, reach: Reach
     }
 
 
-def _line_row(line_id: int, order_id: int, position: int, line: OrderLine, listing_id: int | None) -> dict[str, Any]:
+def _line_row(position: int, line: OrderLine) -> dict[str, Any]:
     row = _line_values(line)
-    row["id"] = line_id
-    row["order_id"] = order_id
     row["position"] = position
     row["platform_line_id"] = line.platform_line_id
-    row["listing_id"] = listing_id
     return row
 
 
@@ -251,13 +275,13 @@ def _line_values(line: OrderLine) -> dict[str, Any]:
     }
 
 
-def _notes(order_id: int, order: Order, delivery_comment: bool, at: Instant) -> list[dict[str, Any]]:
+def _notes(order: Order, delivery_comment: bool) -> list[dict[str, Any]]:
     found = [
         ("buyer", order.buyer_note),
         ("seller", order.seller_note),
         ("delivery", delivery_text(order) if delivery_comment else ""),
     ]
-    return [{"order_id": order_id, "kind": kind, "text": text, "at": at} for kind, text in found if text.strip()]
+    return [{"kind": kind, "text": text} for kind, text in found if text.strip()]
 
 
 def delivery_text(order: Order) -> str:
@@ -289,15 +313,13 @@ def _reach(order: Order) -> Reach:
     return phone_key(order.buyer.phone), email_key(order.buyer.email)
 
 
-async def _contacts(
-    tx: Tx, orders: Sequence[Order], reaches: Sequence[Reach], met: _Met, free: Sequence[int]
-) -> list[int | None]:
+async def _contacts(tx: Tx, buyers: Sequence[tuple[Order, Reach]], met: _Met, free: Sequence[int]) -> list[int | None]:
     """The contact of each order: an existing one (`met`) by phone, else by e-mail, else a new one (ROA-30, ROA-32)."""
     by_phone, by_email = met
     ids: list[int | None] = []
     fresh: list[dict[str, Any]] = []
     next_id = iter(free)
-    for order, (phone, email) in zip(orders, reaches, strict=True):
+    for order, (phone, email) in buyers:
         contact = (by_phone.get(phone) if phone else None) or (by_email.get(email) if email else None)
         if contact is None and (phone or email):
             contact = next(next_id)
@@ -404,8 +426,8 @@ async def update_order(tx: Tx, shop: ShopFacts, order_id: int, item: Incoming, d
     values: dict[str, Any] = _status_values(order) if frozen else _order_values(order)
     if not frozen:
         if not same_address:
-            address_row_ = address_row(order_id, order.address, "platform", "", tx.now)
-            values["address_id"] = await tx.add(t.address, address_row_)
+            moved = address_row(order.address, "platform", "")
+            values["address_id"] = await tx.add(t.address, {**moved, "order_id": order_id, "created_at": tx.now})
             fields.append("address")
         if lines_changed:
             raised |= await _update_lines(tx, shop.id, order_id, before.lines, order.lines)
@@ -556,7 +578,7 @@ async def _update_lines(
         row = stored.get(line.platform_line_id)
         if row is None:
             listing_id = listing_of.get(line_key(line)) or listing_of.get(("", _orphan(line)))
-            new = {k: v for k, v in _line_row(0, order_id, position, line, listing_id).items() if k != "id"}
+            new = {**_line_row(position, line), "order_id": order_id, "listing_id": listing_id}
             line_id = await tx.add(t.order_line, new)
             if line.ships:
                 raised[line_id] = int(line.quantity - min(line.cancelled, line.quantity))
@@ -575,8 +597,8 @@ async def _update_buyer(tx: Tx, order_id: int, order: Order) -> None:
     (free,) = await tx.next_ids(contact=1)
     sql, params = _contacts_asked([reach])
     met = _contacts_told(await tx.rows(sql, **params))
-    contact = (await _contacts(tx, [order], [reach], met, free))[0]
-    row = {k: v for k, v in _buyer_row(order_id, contact, order, reach).items() if k != "order_id"}
+    (contact,) = await _contacts(tx, [(order, reach)], met, free)
+    row = {**_buyer_values(order, reach), "contact_id": contact}
     sets = ", ".join(f"{name} = :{name}" for name in row)
     await tx.do(f"UPDATE buyer SET {sets} WHERE order_id = :id", id=order_id, **row)
 

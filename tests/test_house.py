@@ -13,7 +13,7 @@ from domain.facts import ShopFacts
 from domain.settings import ShopSettings
 from pipeline.base import NOTHING
 from store import accounts
-from store.intake import Incoming, insert_orders
+from store.intake import Incoming, draft, insert_orders
 from store.place import Place
 from store.upgrade import open_store
 from tests.domain.orders import an_order
@@ -100,7 +100,7 @@ async def small_database(tmp_path: Path) -> str:
         shop_id = await accounts.add_shop(tx, "woocommerce", "PL-Woo", {}, title="", zone="UTC", currency="PLN")
         shop = ShopFacts(shop_id, "PL-Woo", "woocommerce", "UTC", True, ShopSettings(), NOTHING)
         order = an_order(platform_order_id="77", number="77")
-        await insert_orders(tx, shop, [Incoming(order, b"{}", b"digest")], False)
+        await insert_orders(tx, shop, [draft(shop, Incoming(order, b"{}", b"digest"), False)])
     await store.close()
     return str(place.file)
 

@@ -22,7 +22,7 @@ from domain.filters import parse
 from pipeline import setup
 from pipeline.base import Pipeline
 from pipeline.commands import begin, work_off
-from pipeline.sync import policy_of, take_over_chunk
+from pipeline.sync import arrivals, policy_of, take_over_chunk
 from store import accounts, batches, intake, lane, leases, lists, outbox, overview, views
 from store.dialect import for_sqlite
 from store.lists import Query
@@ -280,7 +280,7 @@ async def test_what_intake_looks_up(place: Place, watched: Callable[[Pipeline], 
             plans = watched(p)
             for _again in range(2):
                 async with p.store.transaction() as tx:
-                    await take_over_chunk(p, tx, facts, policy, parsed, first_import=True)
+                    await take_over_chunk(p, tx, facts, arrivals(facts, policy, parsed, first_import=True))
             async with p.store.reading() as tx:
                 assert len(await intake.known(tx, made.id, [i.order.platform_order_id for i in parsed])) == len(parsed)
         finally:

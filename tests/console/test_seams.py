@@ -34,7 +34,7 @@ from pipeline.base import NOTHING, Pipeline
 from pipeline.commands import run, work_off
 from pipeline.worker import sync_now
 from store import accounts, batches, leases, views
-from store.intake import Incoming, insert_orders
+from store.intake import Incoming, draft, insert_orders
 from store.place import Place
 from tests.console.pilot import DeskPilot, console
 from tests.console.shopfloor import ShopFloor
@@ -435,7 +435,7 @@ async def test_the_console_works_on_either_engine(place: Place) -> None:
         shop_id = await accounts.add_shop(tx, "woocommerce", "PL-Woo", {}, title="", zone="UTC", currency="PLN")
         shop = ShopFacts(shop_id, "PL-Woo", "woocommerce", "UTC", True, ShopSettings(), NOTHING)
         orders = [an_order(platform_order_id=str(n), number=str(n)) for n in range(70, 76)]
-        await insert_orders(tx, shop, [Incoming(o, b"{}", b"digest") for o in orders], False)
+        await insert_orders(tx, shop, [draft(shop, Incoming(o, b"{}", b"digest"), False) for o in orders])
     await p.aclose()
     async with console(place) as d:
         await d.sees("[1 Review 6")
@@ -561,7 +561,7 @@ async def test_no_outside_text_reaches_the_terminal_with_a_control_character(sql
             )
             for n in range(3)
         ]
-        await insert_orders(tx, shop, [Incoming(o, b"{}", b"digest") for o in orders], False)
+        await insert_orders(tx, shop, [draft(shop, Incoming(o, b"{}", b"digest"), False) for o in orders])
         carrier = await accounts.add_carrier(tx, "pool", EVIL, {})
         await accounts.set_services(tx, carrier, [Service(EVIL, EVIL)])
         await tx.run(

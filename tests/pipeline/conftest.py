@@ -20,7 +20,7 @@ from domain.results import Refused
 from pipeline import stocktaking
 from pipeline.base import Pipeline
 from pipeline.commands import Report, run
-from pipeline.sync import OrderSync, policy_of, take_over_chunk
+from pipeline.sync import OrderSync, arrivals, policy_of, take_over_chunk
 from pipeline.undo import target_of
 from pipeline.worker import Worker, sync_now
 from store import batches
@@ -263,7 +263,7 @@ class Bench(World):
         newer: Order = structs.replace(found.order, updated_at=max(stored, found.order.updated_at) + 1, **values)
         shop, policy = await self.policy()
         async with self.p.store.transaction() as tx:
-            await take_over_chunk(self.p, tx, shop, policy, [Parsed(newer, found.raw)])
+            await take_over_chunk(self.p, tx, shop, arrivals(shop, policy, [Parsed(newer, found.raw)]))
 
     async def healthy(self) -> None:
         """Every check of the doctor answers nothing."""

@@ -16,7 +16,7 @@ from domain.clock import SECOND
 from domain.enums import OrderStatus
 from domain.records import Address, Order
 from pipeline.base import Pipeline
-from pipeline.sync import OrderSync, policy_of, take_over_chunk
+from pipeline.sync import OrderSync, arrivals, policy_of, take_over_chunk
 from pipeline.worker import sync_now
 from store.place import Place
 from store.tables import metadata
@@ -50,7 +50,7 @@ async def deliver(s: Shop, orders: list[Order], p: Pipeline | None = None) -> No
     # The builder's orders are dated once and for all; what counts here is not their age.
     policy = msgspec.structs.replace(policy_of(facts, row.currency, row.connected_at), connected_at=0)
     page = [Parsed(o, msgspec.json.encode(o)) for o in orders]
-    await at.store.retrying(lambda tx: take_over_chunk(at, tx, facts, policy, page))
+    await at.store.retrying(lambda tx: take_over_chunk(at, tx, facts, arrivals(facts, policy, page)))
 
 
 # ------------------------------------------------------------------ at once
@@ -81,6 +81,37 @@ async def test_fifty_deliveries_of_one_change_at_once_change_the_order_once(shop
     kinds = [e["kind"] for e in await s.fetch("SELECT kind FROM event ORDER BY id")]
     assert kinds == ["imported", "order_changed", "lines_raised"]
     assert await s.value("SELECT sum(quantity) FROM shipment_line") == 3
+
+
+async def test_what_was_made_ready_for_a_transaction_serves_the_next_one_too(shop_on_each: Shop) -> None:
+    s = shop_on_each
+    async with s.p.store.reading() as tx:
+        row = await tx.row("SELECT * FROM shop WHERE id = :id", id=s.shop_id)
+    facts = s.p.shop_facts(row)
+    policy = msgspec.structs.replace(policy_of(facts, "PLN", 0), connected_at=0)
+    mine = an_order(lines=(a_line(1), a_line(2, quantity=3)))
+    ready = arrivals(facts, policy, [Parsed(mine, b"{}")], first_import=True)
+
+    async def undone() -> None:
+        async with s.p.store.transaction() as tx:
+            assert (await take_over_chunk(s.p, tx, facts, ready)).new == 1
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        await undone()
+    # Meanwhile the ids that it was given belong to another order.
+    await deliver(s, [an_order(platform_order_id="2", number="2")])
+    async with s.p.store.transaction() as tx:
+        assert (await take_over_chunk(s.p, tx, facts, ready)).new == 1
+    stored = """SELECT o.platform_order_id AS id, count(*) AS n, sum(sl.quantity) AS pieces, min(sh.order_id - o.id) AS apart
+        FROM orders o JOIN buyer b ON b.order_id = o.id JOIN address a ON a.id = o.address_id AND a.order_id = o.id
+        JOIN raw_order r ON r.order_id = o.id JOIN order_line ol ON ol.order_id = o.id
+        JOIN shipment_line sl ON sl.order_line_id = ol.id JOIN shipment sh ON sh.id = sl.shipment_id
+        GROUP BY o.platform_order_id ORDER BY 1"""
+    assert [tuple(r.values()) for r in await s.fetch(stored)] == [
+        (mine.platform_order_id, 2, 5, 0),
+        ("2", 1, 2, 0),
+    ]
 
 
 async def test_several_syncs_of_one_shop_at_once_import_everything_once(shop_on_each: Shop) -> None:

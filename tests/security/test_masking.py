@@ -15,7 +15,7 @@ from domain.persons import Operator, Role, sees_persons
 from pipeline import persons
 from pipeline.base import Pipeline
 from store import accounts
-from store.intake import insert_orders
+from store.intake import Incoming, draft, insert_orders
 from store.place import Place
 from tests.console.pilot import console
 
@@ -30,7 +30,6 @@ async def kept(sqlite_place: Place) -> Place:
     from domain.records import Address, Buyer
     from domain.settings import ShopSettings
     from pipeline.base import NOTHING
-    from store.intake import Incoming
     from tests.domain.orders import an_order
 
     p = await Pipeline.open(sqlite_place)
@@ -48,7 +47,7 @@ async def kept(sqlite_place: Place) -> Place:
             address=address,
             seller_note=NOTE,
         )
-        await insert_orders(tx, shop, [Incoming(order, b"{}", b"digest")], False)
+        await insert_orders(tx, shop, [draft(shop, Incoming(order, b"{}", b"digest"), False)])
     await p.aclose()
     return sqlite_place
 

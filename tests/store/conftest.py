@@ -78,7 +78,8 @@ class Books:
         async with self.p.store.transaction() as tx:
             row = await tx.row("SELECT * FROM shop WHERE id = :id", id=self.shop_id)
             item = Incoming(an_order(platform_order_id=number, number=number, lines=lines), b"{}", b"0" * 16)
-            await intake.insert_orders(tx, self.p.shop_facts(row), [item], False)
+            shop = self.p.shop_facts(row)
+            await intake.insert_orders(tx, shop, [intake.draft(shop, item, False)])
             return int(
                 await tx.value(
                     """SELECT su.shipment_id FROM submission su JOIN orders o ON o.id = su.order_id

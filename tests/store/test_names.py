@@ -13,7 +13,7 @@ from pipeline.base import NOTHING
 from store import accounts, lists, views
 from store.apply import _found_by
 from store.database import Store
-from store.intake import Incoming, insert_orders
+from store.intake import Incoming, draft, insert_orders
 from store.lists import Query
 from store.place import Place
 from store.reader import Reader
@@ -45,7 +45,7 @@ async def named(place: Place) -> AsyncIterator[Store]:
             )
             for n, (name, parts) in enumerate(NAMES.items())
         ]
-        await insert_orders(tx, shop, [Incoming(o, b"{}", b"digest") for o in orders], False)
+        await insert_orders(tx, shop, [draft(shop, Incoming(o, b"{}", b"digest"), False) for o in orders])
     yield store
     await store.close()
 

@@ -24,6 +24,8 @@ DUE = "coalesce(s.ship_by, 9007199254740991)"
 LATEST = {Stage.SHIPPED: True}
 """Stages whose list begins with the latest deadline."""
 PAGE = 96
+FIND_MS = 20
+"""What finding by a number may cost, p95."""
 ENOUGH_MS = 3_000
 """A question that takes longer than this altogether is not asked again: its figure is clear enough."""
 
@@ -72,7 +74,10 @@ def _at(options: Options, orders: int, times: int) -> tuple[list[Result], dict[s
             results.append(plain("stages", "stage switch, p50", switches.cpu(0.5), "ms", p(bare, 0.5)))
             results.append(plain("stages", "stage switch, wall p95", switches.wall(0.95), "ms wall"))
             for case in _cases(connection)[:: 4 if options.quick else 1]:
-                series, bare, busy = _filter(connection, terminal, case, times)
+                # The narrowest limit wants a p95 that is one, not the slowest of a handful.
+                series, bare, busy = _filter(
+                    connection, terminal, case, times * 5 if case.most == FIND_MS and not options.quick else times
+                )
                 found[case.title] = series
                 results.append(
                     at_most("stages", f"{case.title}, p95", series.shown(0.95), "ms", case.most, p(bare, 0.95))
@@ -212,9 +217,9 @@ def _cases(connection: sqlite3.Connection) -> list[Case]:
             "combination: status, country", shipped, "status:failed country:CN",
             "s.status = 'failed' AND a.country = 'CN'", 150,
         ),
-        Case("find by order number", review, one[1], "s.id = ?", 20, (one[0],), True),
-        Case("find by waybill", review, one[2], "s.id = ?", 20, (one[0],), True),
-        Case("find by phone", shipped, f"phone:{phone_key(one[3])}", phone, 20),
+        Case("find by order number", review, one[1], "s.id = ?", FIND_MS, (one[0],), True),
+        Case("find by waybill", review, one[2], "s.id = ?", FIND_MS, (one[0],), True),
+        Case("find by phone", shipped, f"phone:{phone_key(one[3])}", phone, FIND_MS),
         Case("free text: 1 Chinese character", shipped, f"buyer:{family}", _NAME, 150, text(family)),
         Case("free text: 2 Chinese characters", shipped, f"buyer:{given}", _NAME, 150, text(given)),
         Case("free text: whole Chinese name", shipped, f'"{whole}"', _NAME, 150, text(whole)),

@@ -70,7 +70,8 @@ class _Where:
         """Add one term."""
         any_of = [self._one(term, value) for value in term.values]
         condition = "(" + " OR ".join(any_of) + ")"
-        self.sql.append(f"NOT {condition}" if term.negated else condition)
+        # What is unknown (no service, no deadline) is not what was asked for, so that it belongs to the opposite.
+        self.sql.append(f"{condition} IS NOT TRUE" if term.negated else condition)
 
     def _one(self, term: Term, value: str) -> str:
         match term.field:

@@ -318,6 +318,26 @@ async def test_a_filter_narrows_any_list(reader: Reader, rows: list[Row]) -> Non
     assert await lists.count(reader, Query((Stage.REVIEW,), terms=(Term("buyer", ("nobody",)),))) == 0
 
 
+@pytest.mark.parametrize(
+    "term",
+    [
+        Term("service", ("OWN",)),
+        Term("carrier", ("carrier 1",)),
+        Term("country", ("PL",)),
+        Term("ship_by", ("2026-11-24",), compare="<"),
+        Term("phone", ("600000001",)),
+        Term("", ("nobody",)),
+    ],
+    ids=lambda term: term.field or "word",
+)
+async def test_what_a_filter_does_not_find_its_opposite_does(reader: Reader, rows: list[Row], term: Term) -> None:
+    opposite = Term(term.field, term.values, not term.negated, term.compare)
+    found = set(await lists.ids_of(reader, Query(terms=(term,))))
+    others = set(await lists.ids_of(reader, Query(terms=(opposite,))))
+    assert not found & others
+    assert found | others == {r["id"] for r in rows}
+
+
 async def test_a_number_names_the_rows_of_its_list_before_the_list_is_read(reader: Reader, rows: list[Row]) -> None:
     here = brute(rows, Query((Stage.SHIPPED,)))[:3]
     number = Term("waybill", tuple(f"W{i}" for i in here))

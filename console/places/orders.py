@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import Struct
@@ -579,14 +580,14 @@ class Orders(Place):
         )
         if answer is None:
             return
-        finding = asyncio.create_task(self._find(answer["filter"].strip()))
-        try:
+        with ExitStack() as frame:
             # The form goes and the rows come in one frame; a database that does not answer holds no screen back.
-            with self.desk.app.batch_update():
-                await asyncio.wait({finding}, timeout=ONE_FRAME_S)
-            await finding
-        finally:
-            finding.cancel()
+            frame.enter_context(self.desk.app.batch_update())
+            late = asyncio.get_running_loop().call_later(ONE_FRAME_S, frame.close)
+            try:
+                await self._find(answer["filter"].strip())
+            finally:
+                late.cancel()
 
     async def _find(self, text: str) -> None:
         """Filter; a number or code that is known exactly shows that shipment, whatever its stage."""

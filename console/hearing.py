@@ -90,7 +90,10 @@ def listening_driver(base: type[Driver]) -> type[Driver]:
 
 
 def listen(driver: LinuxDriver, hearing: Hearing) -> None:
-    """Hand a terminal's input to the app piece by piece, each key with the time that `hearing` gives it."""
+    """Hand a terminal's input to the app piece by piece, each key with the time that `hearing` gives it.
+
+    Ends when the driver says so, or with the terminal.
+    """
     parser = XTermParser(driver._debug)
     decode = getincrementaldecoder("utf-8")().decode
 
@@ -110,7 +113,11 @@ def listen(driver: LinuxDriver, hearing: Hearing) -> None:
         while not driver.exit_event.is_set():
             if selector.select(hearing.wait_s(time.monotonic())):
                 hearing.reading = True
-                if text := decode(os.read(driver.fileno, PIECE)):
+                piece = os.read(driver.fileno, PIECE)
+                if not piece:
+                    # The terminal has gone; it would be read in vain for ever. The app sees to the end.
+                    break
+                if text := decode(piece):
                     hand_on(parser.feed(text))
                 hearing.reading = False
             else:

@@ -1,8 +1,13 @@
 """The ear: two keys count as apart where nothing lay between them for certain, or where nothing speaks for a scan."""
 
-import pytest
+import os
+from threading import Event, Thread
 
-from console.hearing import IDLE_S, Hearing
+import pytest
+from textual import events
+from textual.message import Message
+
+from console.hearing import IDLE_S, Hearing, listen
 
 WINDOW_S = 0.040
 
@@ -55,3 +60,32 @@ def test_the_ear_looks_up_a_window_behind_each_key() -> None:
     assert ear.wait_s(1.2) == 0
     ear.silence(1.2)
     assert ear.wait_s(1.2) == IDLE_S
+
+
+class Lost:
+    """What `listen` needs of a driver, at a terminal that nobody holds any more."""
+
+    def __init__(self) -> None:
+        self.fileno, hand = os.pipe()
+        os.write(hand, b"j")
+        os.close(hand)
+        self.exit_event = Event()
+        self._debug = False
+        self.heard: list[str] = []
+
+    def process_message(self, message: Message) -> None:
+        """Keep what a key says."""
+        assert isinstance(message, events.Key)
+        self.heard.append(message.key)
+
+
+def test_the_ear_ends_with_its_terminal_also_where_it_was_begun_anew() -> None:
+    lost = Lost()
+    ear = Thread(target=listen, args=(lost, Hearing(WINDOW_S)), daemon=True)
+    ear.start()
+    ear.join(10)
+    ended = not ear.is_alive()
+    lost.exit_event.set()
+    ear.join()
+    os.close(lost.fileno)
+    assert (lost.heard, ended) == (["j"], True)

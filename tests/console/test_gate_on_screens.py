@@ -114,7 +114,7 @@ def test_a_scan_a_badge_and_an_input_method_change_nothing_on_any_screen(
                 t.wait_quiet(0.05)
                 if pause > STALL_S:
                     # It was we who stood still, and what pauses so long is no scan: it may have acted, or still act.
-                    t.wait_quiet(1.0)
+                    t.pause(0.7)
                     before = books(floor)
                 assert books(floor) == before, f"{name}: {burst!r} changed something; {t.text}"
             t.press("esc", "esc")
@@ -147,5 +147,5 @@ def test_a_scan_is_no_command_where_the_console_stood_still_within_it(
         t.pause(3 * WINDOW_S)
         t.signal(signal.SIGCONT)
         t.wait_for("is no command")
-        t.wait_quiet(0.3)
+        t.wait_quiet(0.15)
         assert pause > STALL_S or books(floor) == before, t.text

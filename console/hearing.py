@@ -29,7 +29,7 @@ PIECE = 4096
 
 
 class Hearing:
-    """What the ear has heard. Written by the input thread, `waits` read by the app.
+    """What the ear has heard. Written by the input thread; the app reads `reading`, then `keys_read`.
 
     `window_s`: two keys of a person lie further apart than this, in seconds.
     """

@@ -17,7 +17,7 @@ from textual.widgets import Input
 from bench.generate import generate
 from connectors.simulated.launch import Twin
 from console import window
-from console.keys import Key, Verdict
+from console.keys import WINDOW_S, Key, Verdict
 from console.places import orders as orders_place
 from console.places.orders import Orders
 from console.screens.desk import Desk
@@ -142,6 +142,42 @@ async def test_a_filter_answers_in_one_frame(reviewed: Place, monkeypatch: pytes
         await d.until(lambda: ("Desk", "!code:K000001") in frames, "the rows")
         monkeypatch.undo()
     assert next(filtered for screen, filtered in frames if screen == "Desk") == "!code:K000001"
+
+
+async def test_nothing_comes_between_what_a_filter_found_and_its_frame(
+    reviewed: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, held_back = Orders._find, list[int]()
+
+    async def found(place: Orders, text: str) -> None:
+        await find(place, text)
+        # Whatever has its turn next (the rest of the list is read then) meets a screen that may be painted.
+        asyncio.get_running_loop().call_soon(lambda: held_back.append(d.app._batch_count))
+
+    async with console(reviewed) as d:
+        await d.sees("[1 Review 600")
+        await d.press("slash")
+        await d.dialog("Form")
+        await d.type("!code:K000001")
+        await d.pilot.pause()
+        monkeypatch.setattr(Orders, "_find", found)
+        await d.press("enter")
+        await d.until(lambda: bool(held_back), "the rows")
+    assert held_back == [0]
+
+
+async def test_a_key_that_waits_lets_through_what_the_ear_is_reading(reviewed: Place) -> None:
+    async with console(reviewed) as d:
+        await d.sees("[1 Review 600")
+        d.app.gate.window_s = WINDOW_S
+        d.app.hearing.reading = True
+        await d.press("n")
+        assert d.app.gate.pending is not None
+        pressed = d.app.gate.pending.at
+        await d.until(lambda: time.monotonic() > pressed + 3 * WINDOW_S, "its time has passed")
+        assert d.app.gate.pending is not None
+        d.app.hearing.reading = False
+        await d.until(lambda: d.app.gate.pending is None, "it acts")
 
 
 async def test_a_filter_that_is_not_answered_does_not_hold_the_screen_back(

@@ -118,6 +118,14 @@ async def test_a_scan_or_a_paste_into_a_dialog_that_is_not_drawn_yet_is_told_the
             await d.sees("A paste of 15 characters is no command")
 
 
+async def filter_typed(d: DeskPilot, text: str) -> None:
+    """Open the filter's form and type into it; Enter is the caller's."""
+    await d.press("slash")
+    await d.dialog("Form")
+    await d.type(text)
+    await d.pilot.pause()
+
+
 async def test_a_filter_answers_in_one_frame(reviewed: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     frames: list[tuple[str, str]] = []
     paint = Screen._compositor_refresh
@@ -132,10 +140,7 @@ async def test_a_filter_answers_in_one_frame(reviewed: Place, monkeypatch: pytes
 
     async with console(reviewed) as d:
         await d.sees("[1 Review 600")
-        await d.press("slash")
-        await d.dialog("Form")
-        await d.type("!code:K000001")
-        await d.pilot.pause()
+        await filter_typed(d, "!code:K000001")
         monkeypatch.setattr(Screen, "_compositor_refresh", painted)
         frames.clear()
         await d.press("enter")
@@ -156,10 +161,7 @@ async def test_nothing_comes_between_what_a_filter_found_and_its_frame(
 
     async with console(reviewed) as d:
         await d.sees("[1 Review 600")
-        await d.press("slash")
-        await d.dialog("Form")
-        await d.type("!code:K000001")
-        await d.pilot.pause()
+        await filter_typed(d, "!code:K000001")
         monkeypatch.setattr(Orders, "_find", found)
         await d.press("enter")
         await d.until(lambda: bool(held_back), "the rows")
@@ -191,10 +193,7 @@ async def test_a_filter_that_is_not_answered_does_not_hold_the_screen_back(
 
     async with console(reviewed) as d:
         await d.sees("[1 Review 600")
-        await d.press("slash")
-        await d.dialog("Form")
-        await d.type("nobody")
-        await d.pilot.pause()
+        await filter_typed(d, "nobody")
         monkeypatch.setattr(views, "find_ids", waits)
         await d.press("enter")
         await d.closed()

@@ -1,6 +1,7 @@
 """A scanner, an input method and a paste on every screen of the real console: nothing is changed by them."""
 
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -134,18 +135,23 @@ def _open(t: Terminal, keys: tuple[str, ...], shown: str) -> None:
 def test_a_scan_is_no_command_where_the_console_stood_still_within_it(
     floor: ShopFloor, before_it: str, behind_it: str
 ) -> None:
-    before = books(floor)
     with floor.console(24, 120) as t:
         t.wait_for("anna @", 20)
         t.press("1")
         t.wait_for("[1 Review")
-        t.wait_quiet(0.15)
-        pause = t.type(before_it)
-        t.pause(0.008)
-        t.signal(signal.SIGSTOP)
-        pause = max(pause, t.type(behind_it))
-        t.pause(3 * WINDOW_S)
-        t.signal(signal.SIGCONT)
+        for _again in range(5):
+            t.pause(0.5)
+            before, began = books(floor), time.monotonic()
+            t.write(before_it)
+            t.pause(0.008)
+            t.signal(signal.SIGSTOP)
+            hesitated = time.monotonic() - began > STALL_S
+            t.write(behind_it)
+            t.pause(3 * WINDOW_S)
+            t.signal(signal.SIGCONT)
+            if not hesitated:
+                break
+        assert not hesitated, "this machine is too busy to play a scanner"
         t.wait_for("is no command")
-        t.wait_quiet(0.15)
-        assert pause > STALL_S or books(floor) == before, t.text
+        t.pause(0.5)
+        assert books(floor) == before, t.text

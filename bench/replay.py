@@ -70,7 +70,15 @@ def recording() -> Iterator[Recorder]:
         return touched
 
     async def do(self: Tx, sql: str, **params: Any) -> None:
-        await run(self, sql, **params)  # Only its count says whether it wrote anything.
+        await kept["do"](self, sql, **params)
+        note(self, sql, (params,))
+
+        def told(changes: int) -> None:
+            if not changes:
+                self.__dict__.setdefault("idle", []).append(params)
+
+        # It rides with its statement: a count asked for at once is a way to SQLite's thread that the program never goes.
+        await self.guard(told, "SELECT changes()")
 
     def inserting(name: str) -> Callable[..., Any]:
         async def add(self: Tx, table: Table, row: Mapping[str, Any], *unique: str) -> Any:
@@ -87,7 +95,8 @@ def recording() -> Iterator[Recorder]:
     async def transaction(self: Store) -> AsyncIterator[Tx]:
         async with whole(self) as tx:
             yield tx
-        if written := tx.__dict__.get("written"):
+        idle = {id(params) for params in tx.__dict__.get("idle", ())}
+        if written := [write for write in tx.__dict__.get("written", ()) if id(write[1][0]) not in idle]:
             recorder.commits.append(written)
 
     Tx.many, Tx.run, Tx.do = many, run, do  # type: ignore[method-assign, assignment]

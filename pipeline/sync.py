@@ -26,7 +26,7 @@ from domain.records import Order, Product, keepable
 from domain.words import _
 from pipeline.base import Directory, Pipeline
 from pipeline.steps import step
-from store import accounts, catalogue, intake, leases, quarantined, shops, submissions
+from store import accounts, catalogue, intake, leases, order_changes, quarantined, shops, submissions
 from store.apply import add_events, apply, raise_lines
 from store.database import Tx, chunks
 from store.intake import Draft, Incoming
@@ -219,7 +219,7 @@ class OrderSync:
         named = [(pid or f"raw:{hashlib.sha256(raw).hexdigest()[:16]}", c, m, raw) for pid, c, m, raw in rows]
         async with self.p.store.transaction() as tx:
             await self.check_lease(tx)
-            await intake.quarantine(tx, shop.id, named)
+            await quarantined.quarantine(tx, shop.id, named)
         self.counts.abnormal += len(named)
 
     async def _learn_products(
@@ -346,15 +346,15 @@ async def take_over_chunk(p: Pipeline, tx: Tx, shop: ShopFacts, arrived: Sequenc
             unfit.append((order.platform_order_id, verdict.code, verdict.message, item.raw))
         else:
             new.append(verdict)
-    await intake.touch_unchanged(tx, touched)
+    await order_changes.touch_unchanged(tx, touched)
     if same:
-        await intake.solve(tx, shop.id, same)
+        await quarantined.solve(tx, shop.id, same)
     if new:
         await intake.insert_orders(tx, shop, new)
     if left_out:
-        await intake.exclude(tx, shop.id, left_out)
+        await quarantined.exclude(tx, shop.id, left_out)
     if unfit:
-        await intake.quarantine(tx, shop.id, unfit)
+        await quarantined.quarantine(tx, shop.id, unfit)
     if changed:
         directory = await p.directory(tx)
         for order_id, incoming in changed:
@@ -367,18 +367,18 @@ async def _take_change(tx: Tx, directory: Directory, shop: ShopFacts, order_id: 
     # An order whose last line was taken off is still an order: everything of it is cancelled.
     wrong = defect(incoming.order) if incoming.order.lines else None
     if wrong is not None:
-        await intake.quarantine(
+        await quarantined.quarantine(
             tx, shop.id, [(incoming.order.platform_order_id, wrong.code, wrong.message, incoming.raw)]
         )
         return
-    updated = await intake.update_order(tx, shop, order_id, incoming, writes_delivery(shop))
+    updated = await order_changes.update_order(tx, shop, order_id, incoming, writes_delivery(shop))
     if updated.changed_fields:
         await add_events(tx, [(None, order_id, "order_changed", {"fields": list(updated.changed_fields)})], "")
     await bring_in_line(tx, directory, order_id, updated.difference)
     if updated.frozen or incoming.order.status in DEAD_ORDER:
         return
     if updated.difference.reopened or updated.raised:
-        free = await intake.unassigned(tx, order_id)
+        free = await order_changes.unassigned(tx, order_id)
         wanted = (
             free
             if updated.difference.reopened
@@ -393,7 +393,7 @@ async def take_gone(p: Pipeline, tx: Tx, order_ids: Sequence[int]) -> None:
     """Orders that the platform has deleted: what it said of them last stays, their shipments are brought in line."""
     directory = await p.directory(tx)
     for order_id in order_ids:
-        await intake.mark_deleted(tx, order_id)
+        await order_changes.mark_deleted(tx, order_id)
         await add_events(tx, [(None, order_id, "order_changed", {"fields": ["status"]})], "")
         await bring_in_line(tx, directory, order_id, Difference(status=True))
 
@@ -405,7 +405,7 @@ async def _grow(tx: Tx, directory: Directory, shop: ShopFacts, order_id: int, wa
     home = next((f for f in facts.values() if f.stage is Stage.REVIEW and len(f.orders) == 1), None)
     if home is None:
         due = max((f.ship_by for f in facts.values() if f.ship_by), default=None)
-        await intake.add_shipment(tx, shop, order_id, wanted, 0, due)
+        await order_changes.add_shipment(tx, shop, order_id, wanted, 0, due)
         return
     await raise_lines(tx, home.id, wanted)
     await add_events(tx, [(home.id, order_id, "lines_raised", {"lines": wanted})], "")

@@ -195,3 +195,22 @@ def line_key(line: OrderLine) -> ListingKey:
 def wanted_listings(lines: Iterable[OrderLine]) -> set[ListingKey]:
     """The listing keys that order lines name, lines whose product is gone left out."""
     return {line_key(line) for line in lines if line.platform_product_id not in {"", "0"}}
+
+
+async def listings_of_lines(tx: Tx, shop_id: int, lines: Sequence[OrderLine]) -> dict[ListingKey, int]:
+    """Listing ids by platform ids; for lines whose product is gone, by ('', sku) where a listing of the shop has it."""
+    return await listings(tx, shop_id, wanted_listings(lines)) | await orphans(tx, shop_id, lines)
+
+
+async def orphans(tx: Tx, shop_id: int, lines: Sequence[OrderLine]) -> dict[ListingKey, int]:
+    """Listings by ('', sku) for the lines whose product is gone."""
+    skus = sorted({orphan(ln) for ln in lines if line_key(ln)[0] in {"", "0"} and ln.sku.strip()})
+    if not skus:
+        return {}
+    sql = "SELECT sku, min(id) AS id FROM listing WHERE shop_id = :shop AND sku IN :skus GROUP BY sku"
+    return {("", row.sku): row.id for row in await tx.rows(sql, shop=shop_id, skus=skus)}
+
+
+def orphan(line: OrderLine) -> str:
+    """What a line whose product is gone is matched by: its SKU, as listings keep it."""
+    return line.sku.strip()

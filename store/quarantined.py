@@ -1,9 +1,16 @@
-"""Orders that are not orders here: abnormal ones with their reason, and those left out by a shop's rules."""
+"""Orders that are not orders here: abnormal ones with their reason, and those left out by a shop's rules.
+
+Nothing a platform gave is dropped: it is in, or it stands here.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
+from domain.text import storable
+from store import tables as t
 from store.database import Tx
+from store.erasing import erased
+from store.packing import packed
 
 _COLUMNS = """a.id, sh.name AS shop, a.shop_id, a.platform_order_id, a.code, a.message, a.state, a.tries, a.first_at,
     a.last_at FROM abnormal a JOIN shop sh ON sh.id = a.shop_id"""
@@ -72,3 +79,93 @@ async def may_pass_now(
         n=limit,
     )
     return [r.platform_order_id for r in rows]
+
+
+async def exclude(tx: Tx, shop_id: int, rows: Sequence[tuple[str, str, str, str]]) -> None:
+    """Note orders left out: (platform id, number, reason, detail)."""
+    await tx.insert(
+        t.left_out,
+        [
+            {
+                "shop_id": shop_id,
+                "platform_order_id": storable(pid),
+                "number": storable(number),
+                "reason": reason,
+                "detail": storable(detail),
+                "first_at": tx.now,
+                "last_at": tx.now,
+            }
+            for pid, number, reason, detail in rows
+        ],
+        tail="""ON CONFLICT (shop_id, platform_order_id) DO UPDATE
+                SET reason = excluded.reason, detail = excluded.detail, last_at = excluded.last_at""",
+    )
+    await tx.do(
+        "UPDATE abnormal SET state = 'solved' WHERE shop_id = :s AND platform_order_id IN :ids AND state = 'open'",
+        s=shop_id,
+        ids=[r[0] for r in rows],
+    )
+
+
+async def quarantine(tx: Tx, shop_id: int, rows: Sequence[tuple[str, str, str, bytes]]) -> None:
+    """Keep what could not become an order: (platform id, code, message, payload).
+
+    Of an order whose people were erased neither payload nor message is kept.
+    """
+    rows = [(storable(pid), code, message, raw) for pid, code, message, raw in rows]
+    gone = await erased(tx, shop_id, [pid for pid, _code, _message, _raw in rows])
+    rows = [
+        (pid, code, "" if pid in gone else message, b"" if pid in gone else raw) for pid, code, message, raw in rows
+    ]
+    await tx.insert(
+        t.abnormal,
+        [
+            {
+                "shop_id": shop_id,
+                "platform_order_id": storable(pid),
+                "code": code,
+                "message": storable(message)[:2000],
+                "payload": packed(raw),
+                "first_at": tx.now,
+                "last_at": tx.now,
+            }
+            for pid, code, message, raw in rows
+        ],
+        tail="""ON CONFLICT (shop_id, platform_order_id) DO UPDATE
+                SET code = excluded.code, message = excluded.message, payload = excluded.payload,
+                    last_at = excluded.last_at, tries = abnormal.tries + 1,
+                    state = CASE WHEN abnormal.state = 'dismissed' THEN 'dismissed' ELSE 'open' END""",
+    )
+    await tx.do(
+        "DELETE FROM left_out WHERE shop_id = :s AND platform_order_id IN :ids", s=shop_id, ids=[r[0] for r in rows]
+    )
+
+
+async def solve(tx: Tx, shop_id: int, platform_ids: Sequence[str]) -> None:
+    """Orders that are as they are stored need no line among the abnormal; nothing is written where there is none."""
+    open_ = await tx.rows(
+        "SELECT platform_order_id FROM abnormal WHERE shop_id = :s AND state = 'open' AND platform_order_id IN :ids",
+        s=shop_id,
+        ids=list(platform_ids),
+    )
+    if open_:
+        await tx.do(
+            "UPDATE abnormal SET state = 'solved', last_at = :now WHERE shop_id = :s AND platform_order_id IN :ids",
+            s=shop_id,
+            ids=[r.platform_order_id for r in open_],
+            now=tx.now,
+        )
+
+
+async def forget(tx: Tx, shop_id: int, platform_ids: Sequence[str]) -> None:
+    """An order that is in needs no line among the excluded or abnormal any more."""
+    await tx.do(
+        "DELETE FROM left_out WHERE shop_id = :shop AND platform_order_id IN :ids", shop=shop_id, ids=list(platform_ids)
+    )
+    await tx.do(
+        """UPDATE abnormal SET state = 'solved', last_at = :now
+           WHERE shop_id = :shop AND platform_order_id IN :ids AND state <> 'solved'""",
+        shop=shop_id,
+        ids=list(platform_ids),
+        now=tx.now,
+    )

@@ -10,8 +10,8 @@ from connectors.simulated.launch import Twin
 from domain.clock import DAY
 from pipeline import erasing, setup
 from store.doctor import examine
-from store.intake import quarantine
 from store.place import Place
+from store.quarantined import quarantine
 from tests.conftest import World
 
 PERSON = {

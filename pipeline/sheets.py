@@ -136,7 +136,7 @@ async def _compared(p: Pipeline, shop_id: int, sheet: Sheet, policy: ImportPolic
     known: dict[str, bytes] = {}
     async with p.store.reading() as tx:
         for ids in chunks(numbers, 1000):
-            known |= {number: kept.content_hash for number, kept in (await intake.known(tx, shop_id, ids)).items()}
+            known |= {number: kept.content_hash for number, kept in (await intake.look_up(tx, shop_id, ids))[0].items()}
     return [_row(one.item, [row.number for row in one.rows], known, policy) for one in sheet.found]
 
 

@@ -9,7 +9,6 @@ import hashlib
 import logging
 import time
 from collections.abc import Sequence
-from functools import cached_property
 
 import msgspec
 from msgspec import Struct
@@ -285,27 +284,39 @@ class Arrival:
     `force`: a person asked for exactly this one, whatever its age.
     """
 
-    def __init__(self, shop: ShopFacts, policy: ImportPolicy, item: Parsed, *, first_import: bool, force: bool) -> None:
+    def __init__(
+        self, shop: ShopFacts, policy: ImportPolicy, item: Parsed, delivery: bool, *, first_import: bool, force: bool
+    ) -> None:
         order, digest = kept_form(item.order)
         open_before = first_import and order.created_at < policy.connected_at
         self.item = Incoming(order, item.raw, digest, first_import=open_before)
-        self._shop, self._policy, self._force = shop, policy, force
+        self._shop, self._policy, self._delivery, self._force = shop, policy, delivery, force
+        self._verdict: Exclusion | Defect | Draft | None = None
 
-    @cached_property
+    @property
     def verdict(self) -> Exclusion | Defect | Draft:
         """Why it is left out, or what is to be written where it is not known yet."""
-        found = admit(self.item.order, self._policy)
-        forced = self._force and isinstance(found, Exclusion) and found.reason == "older_than_window"
-        if found is not None and not forced:
-            return found
-        return intake.draft(self._shop, self.item, writes_delivery(self._shop))
+        if self._verdict is None:
+            found = admit(self.item.order, self._policy)
+            forced = self._force and isinstance(found, Exclusion) and found.reason == "older_than_window"
+            if found is None or forced:
+                self._verdict = intake.draft(self._shop, self.item, self._delivery)
+            else:
+                self._verdict = found
+        return self._verdict
+
+    @property
+    def ready(self) -> Draft | None:
+        """What is to be written, where somebody has asked for the verdict before."""
+        return self._verdict if isinstance(self._verdict, Draft) else None
 
 
 def arrivals(
     shop: ShopFacts, policy: ImportPolicy, part: Sequence[Parsed], *, first_import: bool = False, force: bool = False
 ) -> list[Arrival]:
     """Orders made ready for `take_over_chunk`: nobody has to wait for the store's lock meanwhile."""
-    made = [Arrival(shop, policy, item, first_import=first_import, force=force) for item in part]
+    delivery = writes_delivery(shop)
+    made = [Arrival(shop, policy, item, delivery, first_import=first_import, force=force) for item in part]
     if first_import:
         # Hardly one is known already, so that each of them will be asked for its rows.
         for one in made:
@@ -318,7 +329,8 @@ async def take_over_chunk(p: Pipeline, tx: Tx, shop: ShopFacts, arrived: Sequenc
     counts = Counts()
     if not arrived:
         return counts
-    known = await intake.known(tx, shop.id, [a.item.order.platform_order_id for a in arrived])
+    ready = [draft for one in arrived if (draft := one.ready)]
+    known, around = await intake.look_up(tx, shop.id, [a.item.order.platform_order_id for a in arrived], ready)
     new: list[Draft] = []
     left_out: list[tuple[str, str, str, str]] = []
     unfit: list[tuple[str, str, str, bytes]] = []
@@ -350,7 +362,7 @@ async def take_over_chunk(p: Pipeline, tx: Tx, shop: ShopFacts, arrived: Sequenc
     if same:
         await quarantined.solve(tx, shop.id, same)
     if new:
-        await intake.insert_orders(tx, shop, new)
+        await intake.insert_orders(tx, shop, new, around if ready else None)
     if left_out:
         await quarantined.exclude(tx, shop.id, left_out)
     if unfit:

@@ -1,6 +1,7 @@
 """Products, variants, listings and categories: what we own, and what it is called on each shop."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -13,6 +14,8 @@ from store.database import Tx
 
 ListingKey = tuple[str, str]
 """(platform product id, platform variant id) within a shop; '' and '0' mean none."""
+NO_PRODUCT = frozenset({"", "0"})
+"""What a line names whose product is gone, or never was one."""
 
 
 class Kept(Struct):
@@ -101,7 +104,7 @@ def _variant(platform_variant_id: str) -> str:
 
 
 def _key(p: Product) -> ListingKey:
-    return storable(p.platform_product_id), _variant(storable(p.platform_variant_id))
+    return _listing_key(p.platform_product_id, p.platform_variant_id)
 
 
 def _match_key(by: str, p: Product) -> str:
@@ -189,12 +192,18 @@ async def by_sku(tx: Tx, skus: Iterable[str]) -> dict[str, int]:
 
 def line_key(line: OrderLine) -> ListingKey:
     """The listing key that an order line names."""
-    return storable(line.platform_product_id), _variant(storable(line.platform_variant_id))
+    return _listing_key(line.platform_product_id, line.platform_variant_id)
+
+
+@lru_cache(maxsize=8192)
+def _listing_key(product: str, variant: str) -> ListingKey:
+    """A shop has many lines and few listings."""
+    return storable(product), _variant(storable(variant))
 
 
 def wanted_listings(lines: Iterable[OrderLine]) -> set[ListingKey]:
     """The listing keys that order lines name, lines whose product is gone left out."""
-    return {line_key(line) for line in lines if line.platform_product_id not in {"", "0"}}
+    return {line_key(line) for line in lines if line.platform_product_id not in NO_PRODUCT}
 
 
 async def listings_of_lines(tx: Tx, shop_id: int, lines: Sequence[OrderLine]) -> dict[ListingKey, int]:
@@ -204,7 +213,7 @@ async def listings_of_lines(tx: Tx, shop_id: int, lines: Sequence[OrderLine]) ->
 
 async def orphans(tx: Tx, shop_id: int, lines: Sequence[OrderLine]) -> dict[ListingKey, int]:
     """Listings by ('', sku) for the lines whose product is gone."""
-    skus = sorted({orphan(ln) for ln in lines if line_key(ln)[0] in {"", "0"} and ln.sku.strip()})
+    skus = sorted({orphan(ln) for ln in lines if ln.platform_product_id in NO_PRODUCT and ln.sku.strip()})
     if not skus:
         return {}
     sql = "SELECT sku, min(id) AS id FROM listing WHERE shop_id = :shop AND sku IN :skus GROUP BY sku"

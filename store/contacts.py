@@ -20,7 +20,7 @@ def reach_of(order: Order) -> Reach:
 
 
 async def keep_contacts(
-    tx: Tx, buyers: Sequence[tuple[Order, Reach]], met: Met, free: Sequence[int]
+    tx: Tx, buyers: Sequence[tuple[Order, Reach]], met: Met, free: Iterable[int]
 ) -> list[int | None]:
     """The contact of each order: an existing one (`met`) by phone, else by e-mail, else a new one (ROA-30, ROA-32)."""
     by_phone, by_email = met

@@ -128,9 +128,18 @@ class Tx(ABC):
         found = await self.rows(_insert_text(table, tuple(row), tail), **row)
         return int(found[0].id) if found else None
 
-    @abstractmethod
     async def next_ids(self, **counts: int) -> Sequence[Sequence[int]]:
         """Ids for so many rows of each named table, ascending: children can be written without reading back."""
+        sql, params = self.ids_asked(counts)
+        return self.ids_told(await self.rows(sql, **params), counts)
+
+    @abstractmethod
+    def ids_asked(self, counts: Mapping[str, int]) -> tuple[str, Params]:
+        """The question of `next_ids`, for who asks more at once."""
+
+    @abstractmethod
+    def ids_told(self, rows: Sequence[Any], counts: Mapping[str, int]) -> Sequence[Sequence[int]]:
+        """Its answer."""
 
     @abstractmethod
     async def unhurried(self) -> None:
@@ -159,12 +168,15 @@ class _PostgresTx(Tx):
         text, _first = for_postgresql(sql, rows[0])
         await self._connection.exec_driver_sql(text, [for_postgresql(sql, row)[1] for row in rows])
 
-    async def next_ids(self, **counts: int) -> Sequence[Sequence[int]]:
-        found = []
-        for table, count in counts.items():
-            sequence = f"SELECT nextval(pg_get_serial_sequence('{table}', 'id')) AS id FROM generate_series(1, :n)"
-            found.append([row.id for row in await self.rows(sequence, n=count)])
-        return found
+    def ids_asked(self, counts: Mapping[str, int]) -> tuple[str, Params]:
+        each = (
+            f"SELECT '{table}' AS name, nextval(pg_get_serial_sequence('{table}', 'id')) AS id FROM generate_series(1, :{table})"
+            for table in counts
+        )
+        return " UNION ALL ".join(each), counts
+
+    def ids_told(self, rows: Sequence[Any], counts: Mapping[str, int]) -> Sequence[Sequence[int]]:
+        return [sorted(row.id for row in rows if row.name == table) for table in counts]
 
     async def unhurried(self) -> None:
         """No limit on the whole; standing still in between still has one."""
@@ -203,10 +215,12 @@ class _SqliteTx(Tx):
     async def _many(self, sql: str, rows: Sequence[Params]) -> None:
         self._lane.later(*many_for_sqlite(sql, rows))
 
-    async def next_ids(self, **counts: int) -> Sequence[Sequence[int]]:
+    def ids_asked(self, counts: Mapping[str, int]) -> tuple[str, Params]:
         last = ", ".join(f"(SELECT coalesce(max(id), 0) FROM {table})" for table in counts)
-        found = (await self._lane.rows(f"SELECT {last}", ()))[0]
-        return [range(at + 1, at + 1 + count) for at, count in zip(found, counts.values(), strict=True)]
+        return f"SELECT {last}", {}
+
+    def ids_told(self, rows: Sequence[Any], counts: Mapping[str, int]) -> Sequence[Sequence[int]]:
+        return [range(at + 1, at + 1 + count) for at, count in zip(rows[0], counts.values(), strict=True)]
 
     async def unhurried(self) -> None:
         """Nobody but us ends a transaction here."""

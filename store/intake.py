@@ -17,9 +17,9 @@ from domain.records import Order
 from domain.results import Refused
 from store import tables as t
 from store.apply import add_events, address_row
-from store.catalogue import line_key, listings_asked, listings_told, orphan, orphans, wanted_listings
-from store.contacts import Reach, contacts_asked, contacts_told, keep_contacts, reach_of
-from store.database import Tx
+from store.catalogue import NO_PRODUCT, ListingKey, line_key, listings_asked, listings_told, orphan, orphans
+from store.contacts import Met, Reach, contacts_asked, contacts_told, keep_contacts, reach_of
+from store.database import Params, Tx
 from store.order_rows import buyer_values, due, line_row, notes_of, order_values, payable
 from store.packing import packed
 from store.quarantined import forget
@@ -43,20 +43,6 @@ class Incoming(Struct, frozen=True, gc=False):
     first_import: bool = False
 
 
-async def known(tx: Tx, shop_id: int, platform_ids: Sequence[str]) -> dict[str, KnownOrder]:
-    """Stored orders of a shop by platform id; until the commit nobody else takes orders of this shop over."""
-    if tx.dialect == "postgresql":
-        # Two that find an order missing would both insert it.
-        await tx.rows("SELECT pg_advisory_xact_lock(hashtext('intake'), CAST(:shop AS int))", shop=shop_id)
-    rows = await tx.rows(
-        """SELECT id, platform_order_id, updated_at, content_hash, status FROM orders
-           WHERE shop_id = :shop AND platform_order_id IN :ids""",
-        shop=shop_id,
-        ids=list(platform_ids),
-    )
-    return {r.platform_order_id: KnownOrder(r.id, r.updated_at, bytes(r.content_hash), r.status) for r in rows}
-
-
 class Draft(Struct, frozen=True, gc=False):
     """A new order as rows, made without a look into the store: they lack ids, moments, contact and listings.
 
@@ -69,6 +55,8 @@ class Draft(Struct, frozen=True, gc=False):
     buyer: dict[str, Any]
     address: dict[str, Any]
     lines: list[dict[str, Any]]
+    goods: list[ListingKey]
+    """What each line names."""
     to_ship: list[int]
     """Pieces of each line that a shipment is to carry."""
     notes: list[dict[str, Any]]
@@ -94,6 +82,7 @@ def draft(shop: ShopFacts, item: Incoming, delivery_comment: bool) -> Draft:
         buyer_values(order, reach),
         address_row(order.address, "platform", ""),
         [line_row(position, line) for position, line in enumerate(order.lines)],
+        [*map(line_key, order.lines)],
         [
             max(0, int(ln.quantity - min(ln.cancelled, ln.quantity) - ln.fulfilled)) if ln.ships else 0
             for ln in order.lines
@@ -107,25 +96,62 @@ def draft(shop: ShopFacts, item: Incoming, delivery_comment: bool) -> Draft:
     )
 
 
-async def insert_orders(tx: Tx, shop: ShopFacts, drafts: Sequence[Draft]) -> None:
-    """Write new orders with buyer, address, lines, notes, raw payload, shipment, submission and event, in bulk."""
+class Around(Struct, frozen=True, gc=False):
+    """What new orders need of the store: ids that are free, listings and contacts that are there."""
+
+    ids: Sequence[Sequence[int]]
+    """Of orders, addresses, shipments, contacts and lines: as many as may be needed."""
+    listings: dict[ListingKey, int]
+    contacts: Met
+
+
+NOTHING_NEW = Around((), {}, ({}, {}))
+
+
+async def look_up(
+    tx: Tx, shop_id: int, platform_ids: Sequence[str], drafts: Sequence[Draft] = ()
+) -> tuple[dict[str, KnownOrder], Around]:
+    """Stored orders of a shop by platform id; until the commit nobody else takes orders of this shop over.
+
+    With them, on SQLite in one way there and back, what those of `drafts` need that are new.
+    """
+    if tx.dialect == "postgresql":
+        # Two that find an order missing would both insert it.
+        await tx.rows("SELECT pg_advisory_xact_lock(hashtext('intake'), CAST(:shop AS int))", shop=shop_id)
+    known = """SELECT id, platform_order_id, updated_at, content_hash, status FROM orders
+               WHERE shop_id = :shop AND platform_order_id IN :ids"""
+    questions: list[tuple[str, Params]] = [(known, {"shop": shop_id, "ids": list(platform_ids)})]
+    counts = dict.fromkeys(("orders", "address", "shipment", "contact"), len(drafts))
+    counts["order_line"] = sum(len(d.lines) for d in drafts)
+    if drafts:
+        wanted = {key for d in drafts for key in d.goods if key[0] not in NO_PRODUCT}
+        questions += tx.ids_asked(counts), listings_asked(shop_id, wanted), contacts_asked([d.reach for d in drafts])
+    stored, *rest = await tx.each(*questions)
+    around = NOTHING_NEW
+    if drafts:
+        gone = await orphans(tx, shop_id, [ln for d in drafts for ln in d.order.lines])
+        around = Around(tx.ids_told(rest[0], counts), listings_told(rest[1]) | gone, contacts_told(rest[2]))
+    return {
+        r.platform_order_id: KnownOrder(r.id, r.updated_at, bytes(r.content_hash), r.status) for r in stored
+    }, around
+
+
+async def insert_orders(tx: Tx, shop: ShopFacts, drafts: Sequence[Draft], around: Around | None = None) -> None:
+    """Write new orders with buyer, address, lines, notes, raw payload, shipment, submission and event, in bulk.
+
+    `around` is what `look_up` said of them in this transaction, where it was asked.
+    """
     if not drafts:
         return
-    count = len(drafts)
-    order_ids, all_line_ids, address_ids, shipment_ids, contact_ids = await tx.next_ids(
-        orders=count, order_line=sum(len(d.lines) for d in drafts), address=count, shipment=count, contact=count
-    )
-    line_ids = iter(all_line_ids)
-    lines = [ln for d in drafts for ln in d.order.lines]
-    listed, met = await tx.each(
-        listings_asked(shop.id, wanted_listings(lines)), contacts_asked([d.reach for d in drafts])
-    )
-    listing_of = listings_told(listed) | await orphans(tx, shop.id, lines)
-    contacts = await keep_contacts(tx, [(d.order, d.reach) for d in drafts], contacts_told(met), contact_ids)
+    if around is None:
+        _known, around = await look_up(tx, shop.id, (), drafts)
+    order_ids, address_ids, shipment_ids, contact_ids = (ids[: len(drafts)] for ids in around.ids[:4])
+    line_ids = iter(around.ids[4])
+    contacts = await keep_contacts(tx, [(d.order, d.reach) for d in drafts], around.contacts, contact_ids)
     shipped_lines: list[dict[str, Any]] = []
     events = []
-    for d, order_id, address_id, shipment_id, contact_id in zip(
-        drafts, order_ids, address_ids, shipment_ids, contacts, strict=True
+    for d, contact_id, order_id, address_id, shipment_id in zip(
+        drafts, contacts, order_ids, address_ids, shipment_ids, strict=True
     ):
         d.row["id"] = d.buyer["order_id"] = d.address["order_id"] = d.shipment["order_id"] = order_id
         d.row["address_id"] = d.address["id"] = address_id
@@ -134,10 +160,10 @@ async def insert_orders(tx: Tx, shop: ShopFacts, drafts: Sequence[Draft]) -> Non
         for note in d.notes:
             note["order_id"], note["at"] = order_id, tx.now
         matched, ships = True, False
-        for row, line, pieces in zip(d.lines, d.order.lines, d.to_ship, strict=True):
+        for row, line, key, pieces in zip(d.lines, d.order.lines, d.goods, d.to_ship, strict=True):
             row["id"] = line_id = next(line_ids)
             row["order_id"] = order_id
-            listing_id = listing_of.get(line_key(line)) or listing_of.get(("", orphan(line)))
+            listing_id = around.listings.get(key) or around.listings.get(("", orphan(line)))
             row["listing_id"] = listing_id
             matched = matched and (listing_id is not None or not line.ships)
             if pieces:
@@ -161,13 +187,11 @@ async def insert_orders(tx: Tx, shop: ShopFacts, drafts: Sequence[Draft]) -> Non
     await tx.insert(t.buyer, [d.buyer for d in drafts])
     await tx.insert(
         t.raw_order,
-        [{"order_id": i, "payload": d.payload, "at": tx.now} for i, d in zip(order_ids, drafts, strict=True)],
+        [{"order_id": d.row["id"], "payload": d.payload, "at": tx.now} for d in drafts],
     )
     await tx.insert(t.shipment, [d.shipment for d in drafts])
     await tx.insert(t.shipment_line, shipped_lines)
-    await tx.insert(
-        t.submission, [{"shipment_id": s, "order_id": i} for s, i in zip(shipment_ids, order_ids, strict=True)]
-    )
+    await tx.insert(t.submission, [{"shipment_id": d.shipment["id"], "order_id": d.row["id"]} for d in drafts])
     await tx.insert(t.note, [note for d in drafts for note in d.notes])
     await add_events(tx, events, "")
     await forget(tx, shop.id, [d.order.platform_order_id for d in drafts])

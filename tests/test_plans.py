@@ -282,7 +282,8 @@ async def test_what_intake_looks_up(place: Place, watched: Callable[[Pipeline], 
                 async with p.store.transaction() as tx:
                     await take_over_chunk(p, tx, facts, arrivals(facts, policy, parsed, first_import=True))
             async with p.store.reading() as tx:
-                assert len(await intake.known(tx, made.id, [i.order.platform_order_id for i in parsed])) == len(parsed)
+                known, _around = await intake.look_up(tx, made.id, [i.order.platform_order_id for i in parsed])
+                assert len(known) == len(parsed)
         finally:
             await p.aclose()
     _clean(plans, 10)

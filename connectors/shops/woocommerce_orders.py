@@ -4,6 +4,7 @@ import html
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -210,7 +211,11 @@ def metas(values: Metas) -> list[Meta]:
 
 def meta_text(values: Metas, key: str) -> str:
     """What stands under a meta key, as text; of several entries, comma separated."""
-    return ", ".join(as_text(meta.value) for meta in metas(values) if meta.key == key and as_text(meta.value))
+    return _under(metas(values), key)
+
+
+def _under(entries: Sequence[Meta], key: str) -> str:
+    return ", ".join(text for meta in entries if meta.key == key and (text := as_text(meta.value)))
 
 
 class Reading(Struct, frozen=True):
@@ -232,6 +237,12 @@ def id_of(value: object) -> str:
 def instant(text: object) -> Instant | None:
     """A date of the API: GMT without a zone suffix. Zero dates and nonsense are None."""
     words = as_text(text)
+    # An order's change is asked for twice, and many were paid when they were made.
+    return _instant(words) if len(words) <= 64 else None
+
+
+@lru_cache(maxsize=512)
+def _instant(words: str) -> Instant | None:
     try:
         # The form the API gives; a zone behind it saves a second datetime.
         return from_datetime(datetime.fromisoformat(words + "+00:00" if len(words) == 19 else words))
@@ -344,9 +355,8 @@ def _cancelled(lines: list[_Line], refunds: Sequence[Refund]) -> tuple[dict[str,
     return gone, list(dict.fromkeys(warnings))
 
 
-def _pickup_point(wire: WireOrder, keys: Sequence[str]) -> str:
-    shipping = [meta for line in listed(wire.shipping_lines) for meta in metas(line.meta_data)]
-    for meta in shipping + metas(wire.meta_data):
+def _pickup_point(freight: Sequence[_ShippingLine], own: Sequence[Meta], keys: Sequence[str]) -> str:
+    for meta in (*(meta for line in freight for meta in metas(line.meta_data)), *own):
         if as_text(meta.key).lstrip("_") not in keys:
             continue
         value = meta.value.get("id") if isinstance(meta.value, dict) else meta.value
@@ -355,10 +365,10 @@ def _pickup_point(wire: WireOrder, keys: Sequence[str]) -> str:
     return ""
 
 
-def _tracking(wire: WireOrder, key: str, parcels: Sequence[Fulfillment]) -> tuple[str, ...]:
+def _tracking(own: Sequence[Meta], key: str, parcels: Sequence[Fulfillment]) -> tuple[str, ...]:
     """Numbers in our own meta key (several parcels: comma separated), of the Shipment Tracking extension, of fulfilments."""
     found = [parcel.number() for parcel in parcels]
-    for meta in metas(wire.meta_data):
+    for meta in own:
         if meta.key not in (key, _SHIPMENT_TRACKING):
             continue
         values = list(meta.value.values()) if isinstance(meta.value, dict) else meta.value
@@ -370,8 +380,8 @@ def _tracking(wire: WireOrder, key: str, parcels: Sequence[Fulfillment]) -> tupl
     return tuple(dict.fromkeys(number for number in found if number)) if found else ()
 
 
-def _kind(wire: WireOrder, point: str) -> OrderKind:
-    methods = [as_text(line.method_id).partition(":")[0] for line in listed(wire.shipping_lines)]
+def _kind(wire: WireOrder, freight: Sequence[_ShippingLine], point: str) -> OrderKind:
+    methods = [as_text(line.method_id).partition(":")[0] for line in freight]
     if wire.needs_processing is False and wire.line_items:
         return _VIRTUAL
     if methods and all(method in PICKUP_METHODS for method in methods):
@@ -397,10 +407,10 @@ def _order(
     if not id_of(wire.id).isdecimal():
         raise BadOrder("malformed_order", _("The order has no id."))
     currency = wire.currency.strip().upper()
-    lines = listed(wire.line_items)
+    lines, freight, own = listed(wire.line_items), listed(wire.shipping_lines), metas(wire.meta_data)
     cancelled, unclear = _cancelled(lines, refunds)
-    point = _pickup_point(wire, reading.pickup_point_keys)
-    kind = _kind(wire, point)
+    point = _pickup_point(freight, own, reading.pickup_point_keys)
+    kind = _kind(wire, freight, point)
     buyer, address = _people(wire)
     sent: dict[str, Decimal] = {}
     for parcel in parcels:
@@ -410,13 +420,9 @@ def _order(
     goods = tuple(_line(line, currency, cancelled, sent, ships) for line in lines)
     # The shop's own status does not follow its fulfilments, and theirs does not follow pieces that are added later.
     all_left = not parcels or all(line.quantity - line.cancelled <= line.fulfilled for line in goods)
-    if (
-        (status is _OPEN or status is None)
-        and all_left
-        and meta_text(wire.meta_data, "_fulfillment_status") == FULFILLED
-    ):
+    if (status is _OPEN or status is None) and all_left and _under(own, "_fulfillment_status") == FULFILLED:
         status = OrderStatus.SHIPPED
-    titles = [html.unescape(as_text(line.method_title)) for line in listed(wire.shipping_lines)]
+    titles = [html.unescape(as_text(line.method_title)) for line in freight]
     return Order(
         platform_order_id=id_of(wire.id),
         number=as_text(wire.number) or id_of(wire.id),
@@ -436,7 +442,7 @@ def _order(
         shipping_method=", ".join(title for title in titles if title),
         shipping_minor=as_minor(as_text(wire.shipping_total) or "0", currency, _SHIPPING),
         buyer_note=as_text(wire.customer_note),
-        tracking=_tracking(wire, reading.tracking_key, parcels),
+        tracking=_tracking(own, reading.tracking_key, parcels),
         warnings=(*notes, *unclear),
     )
 

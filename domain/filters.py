@@ -79,6 +79,15 @@ class Term(Struct, frozen=True):
 _WORD = re.compile(r'(!?)(?:([a-z_]+):)?("[^"]*"|[^\s"]+)')
 
 
+def _no_field(field: str) -> str:
+    """Short enough for a line of 80 columns where the field is nearly one."""
+    from difflib import get_close_matches  # Whoever types no wrong field need not load it.
+
+    if near := get_close_matches(field, FIELDS, 1, 0.7):
+        return _("There is no field {field}; did you mean {near}?").format(field=field, near=near[0])
+    return _("No field {field}. There are: {fields}.").format(field=field, fields=", ".join(FIELDS))
+
+
 def parse(text: str) -> list[Term] | Refused:
     """Read a filter; refused with the word that was not understood."""
     terms: list[Term] = []
@@ -93,11 +102,7 @@ def parse(text: str) -> list[Term] | Refused:
         position = match.end()
         negated, field, value = bool(match[1]), match[2] or "", match[3].strip('"')
         if field and field not in FIELDS:
-            return Refused(
-                "bad_filter",
-                _("There is no field {field}; fields: {fields}.").format(field=field, fields=", ".join(FIELDS)),
-                field,
-            )
+            return Refused("bad_filter", _no_field(field), field)
         compare = "="
         if field in COMPARED and value[:1] in {"<", ">"}:
             compare, value = value[0], value[1:]

@@ -24,6 +24,8 @@ from console.keys import named
 
 IDLE_S = 0.1
 """How long to wait for input where nothing is open; Textual's own time, its Escape is waited for by it."""
+REST_S = 0.5
+"""How long where nothing has come for a second. Each waking costs, and there are ten times as many as needed to end in time."""
 PIECE = 4096
 """Bytes read at once."""
 
@@ -47,7 +49,9 @@ class Hearing:
 
     def wait_s(self, now: float) -> float:
         """How long to wait for input before looking up, in seconds."""
-        return IDLE_S if self._quiet else min(IDLE_S, max(0.0, self._read_at + self.window_s - now))
+        if self._quiet:
+            return IDLE_S if now - self._read_at < 1.0 else REST_S
+        return min(IDLE_S, max(0.0, self._read_at + self.window_s - now))
 
     def silence(self, now: float) -> None:
         """There is nothing to read at `now`."""

@@ -43,7 +43,7 @@ from pipeline.steps import step
 from pipeline.sync import OrderSync, SyncStopped, sync_products
 from store import accounts, batches, clock_set, leases, outbox, restored
 from store.counters import fold_counters
-from store.database import Tx, is_passing
+from store.database import is_passing
 from store.reader import Watch
 from store.restored import READ_ORDERS
 from store.schema import TooNew
@@ -53,7 +53,10 @@ from store.upgrade import still_fits
 log = logging.getLogger("shipdeck.worker")
 
 TICK_S = 1.0
-POLL_S = 0.1
+PATIENCE_S = 3.0
+"""After so long without a tick the worker looks by itself: the scheduler waits for a clock that may have been put back."""
+POLL_S = 0.2
+"""How often a worker asks SQLite whether somebody has committed: a waking costs more than the question."""
 SKEW_MS = MINUTE
 """A clock that is off by more is named by the doctor."""
 FINISH_S = 30.0
@@ -69,6 +72,7 @@ class Worker:
         self.p = p
         self.owner = leases.new_owner()
         self.started_at = p.clock()
+        self._version = version("shipdeck")
         self.stop = asyncio.Event()
         self._wake = asyncio.Event()
         self._finish_by: float | None = None
@@ -116,7 +120,7 @@ class Worker:
                         raise
                     log.warning("the database does not answer: %s; trying again", type(error).__name__)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), TICK_S)
+                    await asyncio.wait_for(self._wake.wait(), PATIENCE_S)
         finally:
             self.stop.set()
             scheduler.shutdown(wait=False)
@@ -157,7 +161,7 @@ class Worker:
         try:
             async with self.p.store.transaction() as tx:
                 await still_fits(tx)
-                await leases.beat(tx, self.owner, self.started_at, version("shipdeck"))
+                await leases.beat(tx, self.owner, self.started_at, self._version)
         except TooNew as error:
             log.error("%s", error)
             self.ask_to_stop()
@@ -225,7 +229,7 @@ class Worker:
         async with self.p.store.reading() as tx:
             for task_row in await accounts.due_tasks(tx):
                 due[task_row.account] = None
-            for account in await outbox.due_accounts(tx, await self._accounts(tx)):
+            for account in await outbox.due_accounts(tx, await accounts.served_on(tx, socket.gethostname())):
                 due[account] = None
             for account in (*await restored.carriers_to_read(tx), *await stock_pushing.due_accounts(tx)):
                 due[account] = None
@@ -242,15 +246,6 @@ class Worker:
         """One tick, and everything it started, to its end."""
         await self.tick()
         await asyncio.gather(*self._serving.values())
-
-    async def _accounts(self, tx: Tx) -> list[str]:
-        """Accounts whose effects this host may serve: printers only here."""
-        host = socket.gethostname()
-        return [
-            *(f"shop:{s.id}" for s in await accounts.shops(tx)),
-            *(f"carrier:{c.id}" for c in await accounts.carriers(tx)),
-            *(f"printer:{r.id}" for r in await accounts.printers(tx) if r.host == host),
-        ]
 
     async def _anything_waiting(self) -> bool:
         """Effects or batches that will fall due by themselves soon (retries, looks)."""

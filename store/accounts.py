@@ -150,6 +150,17 @@ async def set_services(tx: Tx, carrier_id: int, services: Sequence[Service]) -> 
     )
 
 
+async def served_on(tx: Tx, host: str) -> list[str]:
+    """Every account that a worker on this host may serve: printers only where they are."""
+    rows = await tx.rows(
+        """SELECT 'shop:' || id AS account, 1 AS kind, id FROM shop
+           UNION ALL SELECT 'carrier:' || id, 2, id FROM carrier
+           UNION ALL SELECT 'printer:' || id, 3, id FROM printer WHERE host = :host ORDER BY kind, id""",
+        host=host,
+    )
+    return [row.account for row in rows]
+
+
 async def carriers(tx: Tx) -> Sequence[Any]:
     """Every carrier account."""
     return await tx.rows("SELECT * FROM carrier ORDER BY id")

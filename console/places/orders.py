@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, ClassVar
 
@@ -178,12 +178,11 @@ class Orders(Place):
         if changed:
             rows.refresh()
 
-    async def when_quiet(self) -> None:
+    def when_quiet(self) -> Awaitable[None] | None:
         """The search for shared boxes costs as much as several keys: now and then, and never between keys."""
         mates, stage = self._mates_here, self.stage
         due = time.monotonic() - mates.at > MATES_EVERY_S and mates.seen != self.desk.changes
-        if due and stage in {Stage.REVIEW, Stage.PROCESSING}:
-            await self._find_mates(stage, mates)
+        return self._find_mates(stage, mates) if due and stage in {Stage.REVIEW, Stage.PROCESSING} else None
 
     async def _find_mates(self, stage: Stage, mates: "_Mates") -> None:
         """Shipments that could share a box, found beside the screen now and then."""

@@ -1,6 +1,6 @@
 """What every place has, and the plain table that most of them are."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import Struct
@@ -52,8 +52,9 @@ class Place:
     async def look_again(self) -> None:
         """Something was committed: show it without moving anything."""
 
-    async def when_quiet(self) -> None:
-        """No key has come for a moment: what may take longer is done now."""
+    def when_quiet(self) -> Awaitable[None] | None:
+        """No key has come for a moment: what may take longer is to be done now. None: nothing is."""
+        return None
 
     async def refresh(self) -> None:
         """A person asked to read the list again."""

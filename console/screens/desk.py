@@ -388,8 +388,8 @@ class Desk(Screen[None]):
         # What nobody has changed (ages, beats) is read beside no key; hands that never rest wait for it a little.
         if time.monotonic() - self._refreshed_at > (2.0 if quiet else 6.0) and not self._refreshing:
             self.console_app.flow(self._read_around(changed=False))
-        if self.place is not None and quiet:
-            self.console_app.flow(self.place.when_quiet())
+        if self.place is not None and quiet and (work := self.place.when_quiet()) is not None:
+            self.console_app.flow(work)
         self._look_after_worker()
 
     def _look_after_worker(self) -> None:

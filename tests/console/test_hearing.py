@@ -7,7 +7,7 @@ import pytest
 from textual import events
 from textual.message import Message
 
-from console.hearing import IDLE_S, Hearing, listen
+from console.hearing import IDLE_S, REST_S, Hearing, listen
 
 WINDOW_S = 0.040
 
@@ -54,12 +54,13 @@ def test_keys_that_type_nothing_make_no_scan() -> None:
 
 def test_the_ear_looks_up_a_window_behind_each_key() -> None:
     ear = Hearing(WINDOW_S)
-    assert ear.wait_s(1.0) == IDLE_S
+    assert ear.wait_s(1.0) == REST_S
     ear.heard(1, 1.0)
     assert ear.wait_s(1.01) == pytest.approx(0.03)
     assert ear.wait_s(1.2) == 0
     ear.silence(1.2)
     assert ear.wait_s(1.2) == IDLE_S
+    assert ear.wait_s(2.1) == REST_S
 
 
 class Lost:

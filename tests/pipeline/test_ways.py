@@ -1,0 +1,79 @@
+"""How often the store is asked for what is done every second, or for every few orders: no more often for many than for few."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bench.bound import empty_shop, reading_of, wires
+from connectors.shops.woocommerce_orders import parse_order
+from pipeline import setup
+from pipeline.base import Pipeline
+from pipeline.sync import arrivals, policy_of, take_over_chunk
+from pipeline.worker import Worker
+from store import accounts, lane
+from store.place import Place
+
+
+@pytest.fixture
+def ways(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """How many ways to SQLite's threads and back there were since it was asked last."""
+    gone = 0
+    ride = lane._ride
+
+    def counted(*of: Any) -> Any:
+        nonlocal gone
+        gone += 1
+        return ride(*of)
+
+    def told() -> int:
+        nonlocal gone
+        seen, gone = gone, 0
+        return seen
+
+    monkeypatch.setattr(lane, "_ride", counted)
+    return told
+
+
+async def test_a_worker_asks_as_often_for_thirty_accounts_as_for_three(
+    sqlite_place: Place, ways: Callable[[], int]
+) -> None:
+    p = await Pipeline.open(sqlite_place, worker=True)
+    try:
+        worker, asked = Worker(p), []
+        for more in (3, 27):
+            async with p.store.transaction() as tx:
+                for n in range(more):
+                    await accounts.add_shop(
+                        tx, "woocommerce", f"S-{more}-{n}", {}, title="", zone="UTC", currency="PLN"
+                    )
+            ways()
+            assert not await worker.tick()
+            asked.append(ways())
+        assert asked[0] == asked[1] <= 12
+    finally:
+        await p.aclose()
+
+
+async def test_a_few_new_orders_are_two_ways_what_is_known_and_the_commit(
+    sqlite_place: Place, ways: Callable[[], int]
+) -> None:
+    with empty_shop() as shop:
+        p = await Pipeline.open(sqlite_place)
+        try:
+            keys = {k: str(shop.hello[k]) for k in ("consumer_key", "consumer_secret")}
+            made: Any = await setup.add_shop(p, "woocommerce", "Bench", {"url": shop.url}, keys)
+            reading = await reading_of(p, made.id)
+            parsed: Any = [parse_order(raw, reading) for raw in wires(40)]
+            async with p.store.reading() as tx:
+                row = await accounts.shop(tx, made.id)
+            assert row is not None
+            facts = p.shop_facts(row)
+            arrived = arrivals(facts, policy_of(facts, row.currency, row.connected_at), parsed, first_import=True)
+            ways()
+            async with p.store.transaction() as tx:
+                counts = await take_over_chunk(p, tx, facts, arrived)
+            assert counts.new == 40
+            assert ways() == 2
+        finally:
+            await p.aclose()

@@ -6,6 +6,7 @@ step by step. Databases and the peers' programs are kept in `--cache` between ru
 """
 
 import argparse
+import compileall
 import importlib
 import json
 import math
@@ -22,6 +23,15 @@ from bench.harness import NAMES, Options, Result, document, machine, markdown, r
 
 MODULES = {"list": "lists", "bulk_import": "shopify_bulk"}
 """Benchmarks whose module has another name."""
+
+
+PROGRAM = ("console", "pipeline", "store", "domain", "connectors")
+
+
+def _as_installed() -> None:
+    """Compile the program's modules, as an installer does: a start that compiles them is another one than users have."""
+    for name in PROGRAM:
+        compileall.compile_dir(Path(__file__).parent.parent / name, quiet=2)
 
 
 def bench_of(name: str) -> Callable[[Options], Sequence[Result]]:
@@ -57,6 +67,8 @@ def main() -> int:
         orders = given.orders or (2_000 if given.quick else 1_000_000)
         options = Options(orders, given.quick, given.cache, Path(scratch))
         sys.stdout.write(" ".join(f"{k}={v}" for k, v in machine().items()) + "\n")
+        if not given.quick:
+            _as_installed()
         if {"list", "stages", "bulk", "ingest", "sync", "scan"} & set(wanted):
             for size in options.growth():
                 generated(options, size)  # Now: a benchmark in an event loop cannot start another one.

@@ -564,7 +564,7 @@ class Orders(Place):
         start, self.scanned = self.scanned or self.filter_text, ""
         notes = [
             _(
-                "Words find order numbers, waybills, codes, phones and names. field:value, ! in front for not, , for or:"
+                "Words find order numbers, waybills, codes, phones and names. field:value, ! in front: not, a comma: or. Fields:"
             ),
             " ".join(FIELDS),
         ]

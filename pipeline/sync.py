@@ -362,7 +362,8 @@ async def take_over_chunk(p: Pipeline, tx: Tx, shop: ShopFacts, arrived: Sequenc
     if same:
         await quarantined.solve(tx, shop.id, same)
     if new:
-        await intake.insert_orders(tx, shop, new, around if ready else None)
+        asked_for = {id(draft) for draft in ready}
+        await intake.insert_orders(tx, shop, new, around if all(id(draft) in asked_for for draft in new) else None)
     if left_out:
         await quarantined.exclude(tx, shop.id, left_out)
     if unfit:

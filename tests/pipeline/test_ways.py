@@ -1,16 +1,20 @@
 """How often the store is asked for what is done every second, or for every few orders: no more often for many than for few."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from bench.bound import empty_shop, reading_of, wires
+from connectors.contract import Parsed
 from connectors.shops.woocommerce_orders import parse_order
+from domain.facts import ShopFacts
+from domain.imports import ImportPolicy
 from pipeline import setup
 from pipeline.base import Pipeline
 from pipeline.sync import arrivals, policy_of, take_over_chunk
-from pipeline.worker import Worker
+from pipeline.worker import Worker, sync_now
 from store import accounts, lane
 from store.place import Place
 
@@ -55,25 +59,49 @@ async def test_a_worker_asks_as_often_for_thirty_accounts_as_for_three(
         await p.aclose()
 
 
-async def test_a_few_new_orders_are_two_ways_what_is_known_and_the_commit(
-    sqlite_place: Place, ways: Callable[[], int]
-) -> None:
+class Incoming(Struct):
+    """A bound shop, and forty orders of it on their way in."""
+
+    p: Pipeline
+    facts: ShopFacts
+    policy: ImportPolicy
+    parsed: list[Parsed]
+
+
+@pytest.fixture
+async def incoming(sqlite_place: Place) -> AsyncIterator[Incoming]:
     with empty_shop() as shop:
         p = await Pipeline.open(sqlite_place)
-        try:
-            keys = {k: str(shop.hello[k]) for k in ("consumer_key", "consumer_secret")}
-            made: Any = await setup.add_shop(p, "woocommerce", "Bench", {"url": shop.url}, keys)
-            reading = await reading_of(p, made.id)
-            parsed: Any = [parse_order(raw, reading) for raw in wires(40)]
-            async with p.store.reading() as tx:
-                row = await accounts.shop(tx, made.id)
-            assert row is not None
-            facts = p.shop_facts(row)
-            arrived = arrivals(facts, policy_of(facts, row.currency, row.connected_at), parsed, first_import=True)
-            ways()
-            async with p.store.transaction() as tx:
-                counts = await take_over_chunk(p, tx, facts, arrived)
-            assert counts.new == 40
-            assert ways() == 2
-        finally:
-            await p.aclose()
+        keys = {k: str(shop.hello[k]) for k in ("consumer_key", "consumer_secret")}
+        made: Any = await setup.add_shop(p, "woocommerce", "Bench", {"url": shop.url}, keys)
+        await sync_now(p, made.id, ("products",))
+        reading = await reading_of(p, made.id)
+        parsed: Any = [parse_order(raw, reading) for raw in wires(40)]
+        async with p.store.reading() as tx:
+            row = await accounts.shop(tx, made.id)
+        assert row is not None
+        facts = p.shop_facts(row)
+        yield Incoming(p, facts, policy_of(facts, row.currency, row.connected_at), parsed)
+        await p.aclose()
+
+
+async def test_a_few_new_orders_are_two_ways_what_is_known_and_the_commit(
+    incoming: Incoming, ways: Callable[[], int]
+) -> None:
+    arrived = arrivals(incoming.facts, incoming.policy, incoming.parsed, first_import=True)
+    ways()
+    async with incoming.p.store.transaction() as tx:
+        counts = await take_over_chunk(incoming.p, tx, incoming.facts, arrived)
+    assert counts.new == 40
+    assert ways() == 2
+
+
+async def test_an_order_that_nobody_made_ready_is_taken_over_beside_those_that_are(incoming: Incoming) -> None:
+    arrived = arrivals(incoming.facts, incoming.policy, incoming.parsed)
+    assert [bool(one.verdict) for one in arrived[::2]] == [True] * 20
+    async with incoming.p.store.transaction() as tx:
+        counts = await take_over_chunk(incoming.p, tx, incoming.facts, arrived)
+        matched = await tx.value("SELECT count(*) FROM order_line WHERE listing_id IS NOT NULL")
+        lines = await tx.value("SELECT count(*) FROM order_line")
+    assert counts.new == 40
+    assert matched == lines >= 40

@@ -104,7 +104,7 @@ def _variant(platform_variant_id: str) -> str:
 
 
 def _key(p: Product) -> ListingKey:
-    return _listing_key(p.platform_product_id, p.platform_variant_id)
+    return _key_of(p.platform_product_id, p.platform_variant_id)
 
 
 def _match_key(by: str, p: Product) -> str:
@@ -192,7 +192,13 @@ async def by_sku(tx: Tx, skus: Iterable[str]) -> dict[str, int]:
 
 def line_key(line: OrderLine) -> ListingKey:
     """The listing key that an order line names."""
-    return _listing_key(line.platform_product_id, line.platform_variant_id)
+    return _key_of(line.platform_product_id, line.platform_variant_id)
+
+
+def _key_of(product: str, variant: str) -> ListingKey:
+    # What is too long for an id is not kept in mind.
+    known = len(product) <= LONGEST_KEY and len(variant) <= LONGEST_KEY
+    return _listing_key(product, variant) if known else _listing_key.__wrapped__(product, variant)
 
 
 @lru_cache(maxsize=8192)

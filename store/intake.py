@@ -105,15 +105,12 @@ class Around(Struct, frozen=True, gc=False):
     contacts: Met
 
 
-NOTHING_NEW = Around((), {}, ({}, {}))
-
-
 async def look_up(
     tx: Tx, shop_id: int, platform_ids: Sequence[str], drafts: Sequence[Draft] = ()
-) -> tuple[dict[str, KnownOrder], Around]:
+) -> tuple[dict[str, KnownOrder], Around | None]:
     """Stored orders of a shop by platform id; until the commit nobody else takes orders of this shop over.
 
-    With them, on SQLite in one way there and back, what those of `drafts` need that are new.
+    With them, on SQLite in one way there and back, what `drafts` need of the store; None without any.
     """
     if tx.dialect == "postgresql":
         # Two that find an order missing would both insert it.
@@ -127,7 +124,7 @@ async def look_up(
         wanted = {key for d in drafts for key in d.goods if key[0] not in NO_PRODUCT}
         questions += tx.ids_asked(counts), listings_asked(shop_id, wanted), contacts_asked([d.reach for d in drafts])
     stored, *rest = await tx.each(*questions)
-    around = NOTHING_NEW
+    around = None
     if drafts:
         gone = await orphans(tx, shop_id, [ln for d in drafts for ln in d.order.lines])
         around = Around(tx.ids_told(rest[0], counts), listings_told(rest[1]) | gone, contacts_told(rest[2]))
@@ -145,6 +142,7 @@ async def insert_orders(tx: Tx, shop: ShopFacts, drafts: Sequence[Draft], around
         return
     if around is None:
         _known, around = await look_up(tx, shop.id, (), drafts)
+    assert around is not None
     order_ids, address_ids, shipment_ids, contact_ids = (ids[: len(drafts)] for ids in around.ids[:4])
     line_ids = iter(around.ids[4])
     contacts = await keep_contacts(tx, [(d.order, d.reach) for d in drafts], around.contacts, contact_ids)

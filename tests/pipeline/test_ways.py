@@ -1,6 +1,7 @@
 """How often the store is asked for what is done every second, or for every few orders: no more often for many than for few."""
 
 from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,11 +12,12 @@ from connectors.contract import Parsed
 from connectors.shops.woocommerce_orders import parse_order
 from domain.facts import ShopFacts
 from domain.imports import ImportPolicy
+from domain.records import OrderLine
 from pipeline import setup
 from pipeline.base import Pipeline
 from pipeline.sync import arrivals, policy_of, take_over_chunk
 from pipeline.worker import Worker, sync_now
-from store import accounts, lane
+from store import accounts, catalogue, lane
 from store.place import Place
 
 
@@ -57,6 +59,13 @@ async def test_a_worker_asks_as_often_for_thirty_accounts_as_for_three(
         assert asked[0] == asked[1] <= 12
     finally:
         await p.aclose()
+
+
+def test_an_id_too_long_to_be_one_is_not_kept_in_mind() -> None:
+    line = OrderLine("1", "Notebook", Decimal(1), platform_product_id="9" * 1_000_000)
+    kept = catalogue._listing_key.cache_info().currsize
+    assert catalogue.line_key(line) == (line.platform_product_id, "")
+    assert catalogue._listing_key.cache_info().currsize == kept
 
 
 class Incoming(Struct):

@@ -193,6 +193,28 @@ async def test_a_beating_worker_goes_on_beating_after_the_clock_was_put_back(
     assert {job for job, *_changes in looked} == {"tick", "beat", "tidy"}  # type: ignore[misc]
 
 
+async def test_a_worker_looks_by_itself_where_its_scheduler_waits_for_the_clock(
+    shop: tuple[World, Settable], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, often = 0, asyncio.Event()
+
+    async def look(_worker: Worker) -> bool:
+        nonlocal looks
+        looks += 1
+        if looks >= 8:
+            often.set()
+        return False
+
+    async def waits(_worker: Worker) -> None:
+        """A tick that never comes."""
+
+    monkeypatch.setattr("pipeline.worker.PATIENCE_S", 0.02)
+    monkeypatch.setattr(Worker, "_on_tick", waits)
+    monkeypatch.setattr(Worker, "tick", look)
+    async with working(Worker(shop[0].p)), asyncio.timeout(10):
+        await often.wait()
+
+
 @pytest.mark.parametrize("stopping", [True, False])
 async def test_what_the_scheduler_asks_for_is_no_failure_where_the_end_cuts_it_off(
     shop: tuple[World, Settable], stopping: bool
